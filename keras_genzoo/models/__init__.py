@@ -1,0 +1,25 @@
+"""The zoo."""
+
+from keras_genzoo.models.autoencoder import Autoencoder
+from keras_genzoo.models.conditional_gan import ConditionalGAN
+from keras_genzoo.models.convolutional_autoencoder import ConvolutionalAutoencoder
+from keras_genzoo.models.dcgan import DCGAN
+from keras_genzoo.models.denoising_autoencoder import DenoisingAutoencoder
+from keras_genzoo.models.gan import GAN
+from keras_genzoo.models.sparse_autoencoder import SparseAutoencoder
+from keras_genzoo.models.vae import VAE
+from keras_genzoo.models.wgan import WGAN
+from keras_genzoo.models.wgan_gp import WGANGP
+
+__all__ = [
+    "DCGAN",
+    "GAN",
+    "VAE",
+    "WGAN",
+    "WGANGP",
+    "Autoencoder",
+    "ConditionalGAN",
+    "ConvolutionalAutoencoder",
+    "DenoisingAutoencoder",
+    "SparseAutoencoder",
+]

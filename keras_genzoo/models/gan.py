@@ -1,0 +1,215 @@
+"""The adversarial step of the whole GAN family, and the GAN of multi-layer perceptrons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from keras_genzoo import losses, networks
+from keras_genzoo.models import checks
+from keras_genzoo.models.generative_model import GenerativeModel
+from keras_genzoo.models.sampling import LatentSampling
+
+
+@keras.saving.register_keras_serializable("keras_genzoo")
+class GAN(LatentSampling, GenerativeModel):
+    """A generative adversarial network; also the base of the family.
+
+    Its parts combine freely: networks × loss × penalty × conditioning × critic steps. A batch of
+    `fit` is split into `critic_steps` parts, so that each step of the discriminator sees fresh
+    data; the generator's step reuses the last part's latents. Logs: `generator_loss`,
+    `discriminator_loss` (without the penalty) and, where there is one, `gradient_penalty`.
+
+    Args:
+        data_shape: `(features,)` or `(height, width, channels)`.
+        latent_dim: Dimensions of the generator's input, which is drawn from N(0, 1).
+        loss: `"minimax"`, `"non_saturating"`, `"least_squares"`, `"hinge"`, `"wasserstein"`, or an
+            object of `genzoo.losses` (`NonSaturating(label_smoothing=0.1)`).
+        num_classes: Both networks also see a label of so many classes.
+        penalty: `None`, `"wgan_gp"`, `"dragan"`, `"r1"`, `"r2"` or a `GradientPenalty`.
+        critic_steps: Steps of the discriminator for each of the generator's.
+        generator: Replaces the default network: maps latents (or `[latents, labels]`) to data,
+            images in [0, 1].
+        discriminator: Replaces the default network: maps data (or `[data, labels]`) to scores
+            `(batch, 1)`, without an activation.
+        **kwargs: `name` and `dtype`, as for any Keras model.
+
+    Raises:
+        ValueError: If an argument or a network's shape does not fit.
+
+    Example:
+
+    ```python
+    points = genzoo.data.ring(8).sample(1_000, seed=0)
+    model = genzoo.GAN((2,), latent_dim=16, loss="hinge", penalty="r1")
+    model.compile()
+    model.fit(points, epochs=1, verbose=0)
+    new = model.sample(500, seed=0)          # (500, 2)
+    ```
+
+    Reference: Goodfellow et al., Generative Adversarial Nets, NeurIPS 2014. Differs from the
+    paper: leaky ReLU in the discriminator in place of maxout and dropout, Adam in place of
+    momentum.
+    """
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        latent_dim: int = 128,
+        loss: str | losses.AdversarialLoss = "non_saturating",
+        *,
+        num_classes: int | None = None,
+        penalty: str | losses.GradientPenalty | None = None,
+        critic_steps: int = 1,
+        generator: keras.Model | None = None,
+        discriminator: keras.Model | None = None,
+        **kwargs,
+    ):
+        super().__init__(data_shape, num_classes, **kwargs)
+        self.latent_dim = checks.check_positive_int(latent_dim, "latent_dim")
+        self.loss = losses.get(loss)
+        self.penalty = losses.get_penalty(penalty)
+        self.critic_steps = checks.check_positive_int(critic_steps, "critic_steps")
+        self.generator = self.default_generator() if generator is None else generator
+        self.discriminator = (
+            self.default_discriminator() if discriminator is None else discriminator
+        )
+        labels = {} if num_classes is None else {"labels": ()}
+        latents, data = {"latents": (self.latent_dim,)}, {"data": self.data_shape}
+        checks.check_network(self.generator, "generator", latents | labels, self.data_shape)
+        checks.check_network(self.discriminator, "discriminator", data | labels, (1,))
+
+    def default_generator(self) -> keras.Model:
+        """The generator unless one is given."""
+        return networks.dense_decoder(
+            self.data_shape,
+            self.latent_dim,
+            num_classes=self.num_classes,
+            output_activation="sigmoid" if self.bounded else None,
+        )
+
+    def default_discriminator(self) -> keras.Model:
+        """The discriminator unless one is given."""
+        return networks.dense_discriminator(self.data_shape, num_classes=self.num_classes)
+
+    @property
+    def min_batch(self):
+        return self.critic_steps
+
+    def default_optimizers(self):
+        return {
+            "generator_optimizer": keras.optimizers.Adam(2e-4, beta_1=0.5),
+            "discriminator_optimizer": keras.optimizers.Adam(2e-4, beta_1=0.5),
+        }
+
+    def optimized_variables(self):
+        return {
+            "generator_optimizer": self.generator.trainable_variables,
+            "discriminator_optimizer": self.discriminator.trainable_variables,
+        }
+
+    @property
+    def log_names(self):
+        penalty = () if self.penalty is None else ("gradient_penalty",)
+        return ("generator_loss", "discriminator_loss", *penalty)
+
+    def compile(
+        self,
+        generator_optimizer: str | keras.optimizers.Optimizer | None = None,
+        discriminator_optimizer: str | keras.optimizers.Optimizer | None = None,
+        **options,
+    ) -> None:
+        """Configures training.
+
+        Args:
+            generator_optimizer: Any Keras optimizer; the paper's unless given.
+            discriminator_optimizer: Any other Keras optimizer; the paper's unless given.
+            **options: Keras's `metrics` (of real and generated data, in evaluation),
+                `run_eagerly`, `steps_per_execution` and `jit_compile`.
+        """
+        optimizers = {
+            "generator_optimizer": generator_optimizer,
+            "discriminator_optimizer": discriminator_optimizer,
+        }
+        self._compile(optimizers, **options)
+
+    def call(self, inputs, training=False):
+        """Maps latents, or `[latents, labels]`, to data; differentiable."""
+        latents, labels = inputs if isinstance(inputs, (list, tuple)) else (inputs, None)
+        return self.generate(latents, labels, training)
+
+    def generate(self, latents, labels, training):
+        """Data of latents, float32."""
+        inputs = latents if labels is None else [latents, labels]
+        return tf.cast(self.generator(inputs, training=training), tf.float32)
+
+    def score(self, data, labels, training):
+        """The discriminator's scores, float32 `(batch,)`."""
+        inputs = data if labels is None else [data, labels]
+        return tf.cast(self.discriminator(inputs, training=training), tf.float32)[:, 0]
+
+    def train_step(self, data):
+        for real, labels in self.critic_parts(*self.unpack(data)):
+            latents = self.noise.normal((keras.ops.shape(real)[0], self.latent_dim))
+            with tf.GradientTape() as generator_tape:
+                fake = self.generate(latents, labels, training=True)
+            self.discriminator_step(real, tf.stop_gradient(fake), labels)
+        # One pass of the generator serves both players: the updated discriminator scores the
+        # same fakes again.
+        with generator_tape:
+            fake_scores = self.score(fake, labels, training=True)
+            generator_loss = self.loss.generator_loss(fake_scores)
+            loss = self.mean(generator_loss) + self.regularization(self.generator)
+        self.update("generator_optimizer", loss, generator_tape)
+        return self.log(generator_loss=generator_loss)
+
+    def discriminator_step(self, real, fake, labels):
+        """One step of the discriminator on real and fake data."""
+        with tf.GradientTape() as tape:
+            logs = self.discriminator_losses(real, fake, labels, self.noise, training=True)
+            loss = self.mean(sum(logs.values())) + self.regularization(self.discriminator)
+        self.update("discriminator_optimizer", loss, tape)
+        self.log(**logs)
+
+    def discriminator_losses(self, real, fake, labels, noise, training):
+        """The discriminator's loss and the penalty, `(batch,)` each; it minimises their sum."""
+        real_scores = self.score(real, labels, training)
+        fake_scores = self.score(fake, labels, training)
+        logs = {"discriminator_loss": self.loss.discriminator_loss(real_scores, fake_scores)}
+        if self.penalty is not None:
+            logs["gradient_penalty"] = self.penalty(
+                lambda points: self.score(points, labels, training), real, fake, noise
+            )
+        return logs
+
+    def critic_parts(self, x, labels):
+        """Splits a batch into one part for each step of the discriminator.
+
+        Every `critic_steps`-th example goes to the same part. A last batch with fewer examples
+        than parts gives some of them twice rather than none.
+        """
+        if self.critic_steps == 1:
+            return [(x, labels)]
+        size = keras.ops.shape(x)[0]
+        parts = []
+        for step in range(self.critic_steps):
+            places = tf.range(step, tf.maximum(size, self.critic_steps), self.critic_steps) % size
+            part = None if labels is None else tf.gather(labels, places)
+            parts.append((tf.gather(x, places), part))
+        return parts
+
+    def test_step(self, data):
+        real, labels = self.unpack(data)
+        noise = self.evaluation_noise
+        latents = noise.normal((keras.ops.shape(real)[0], self.latent_dim))
+        fake = self.generate(latents, labels, training=False)
+        logs = self.discriminator_losses(real, fake, labels, noise, training=False)
+        scores = self.score(fake, labels, training=False)
+        self.log(generator_loss=self.loss.generator_loss(scores), **logs)
+        return self.compute_metrics(real, real, fake)
+
+    @property
+    def serving_input(self):
+        return tf.TensorSpec((None, self.latent_dim), tf.float32, name="latents")

@@ -1,0 +1,267 @@
+"""What all models of the zoo share: data, noise, updates, logs, optimizers, saving and export."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras.optimizers import LossScaleOptimizer
+
+from keras_genzoo.layers.noise import Noise, place_in_global_batch
+from keras_genzoo.models import checks
+from keras_genzoo.networks import is_image
+
+
+class GenerativeModel(keras.Model):
+    """Base of the zoo.
+
+    A subclass builds its networks in its constructor, sets an attribute for every constructor
+    argument, and has `default_optimizers`, `log_names`, `call`, `train_step` and `test_step`.
+    """
+
+    # The fewest examples that a batch must hold.
+    min_batch = 1
+
+    def __init__(self, data_shape: Sequence[int], num_classes: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.data_shape = checks.check_shape(data_shape)
+        if num_classes is not None:
+            checks.check_positive_int(num_classes, "num_classes")
+        self.num_classes = num_classes
+        self.noise = Noise(name="noise")
+        # Evaluation has noise of its own, the same at every call: its results can be compared,
+        # and it leaves the training's noise where it was.
+        self.evaluation_noise = Noise(seed=0, name="evaluation_noise")
+        # Every network is built by the constructor; nothing is left to build from data.
+        self.built = True
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the data must lie in [0, 1]."""
+        return is_image(self.data_shape)
+
+    # Compiling. ---------------------------------------------------------------------------------
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The paper's optimizers, by the name of `compile`'s argument."""
+        raise NotImplementedError
+
+    def optimized_variables(self) -> dict[str, list]:
+        """The variables that each optimizer updates, by the same names."""
+        return {"optimizer": self.trainable_variables}
+
+    @property
+    def log_names(self) -> tuple[str, ...]:
+        """The names of what `train_step` logs."""
+        raise NotImplementedError
+
+    def _compile(self, optimizers: dict, **options) -> None:
+        """Compiles with optimizers by name; None means the default."""
+        optimizers = {k: keras.optimizers.get(v) for k, v in optimizers.items() if v is not None}
+        chosen = self.default_optimizers() | optimizers
+        if len({id(optimizer) for optimizer in chosen.values()}) < len(chosen):
+            raise ValueError(
+                f"{' and '.join(f'`{name}`' for name in chosen)} must be two optimizers: each "
+                f"keeps the state of its own network. Received: one object for both"
+            )
+        # Keras is told of no optimizer and no loss: it would build, wrap and log its own.
+        super().compile(optimizer=None, **options)
+        self._compile_arguments = dict(options)
+        with self.distribute_strategy.scope():
+            for name, optimizer in chosen.items():
+                if self.dtype_policy.name == "mixed_float16" and not isinstance(
+                    optimizer, LossScaleOptimizer
+                ):
+                    optimizer = LossScaleOptimizer(optimizer)
+                # Built now: inside a replica it could not be, and loading fills its variables.
+                optimizer.build(self.optimized_variables()[name])
+                setattr(self, name, optimizer)
+            self._trackers = {name: keras.metrics.Mean(name) for name in self.log_names}
+            if self._compile_metrics is not None:
+                data = keras.KerasTensor((None, *self.data_shape))
+                self._compile_metrics.build(data, data)
+
+    def get_compile_config(self) -> dict:
+        """The arguments of `compile`, serialized."""
+        optimizers = {name: getattr(self, name) for name in self.default_optimizers()}
+        return keras.saving.serialize_keras_object(optimizers | self._compile_arguments)
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compiles as the saved model was; its optimizers' state is loaded afterwards."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    @property
+    def metrics(self) -> list:
+        """What `train_step` logs, and the metrics of `compile`."""
+        compiled = [] if self._compile_metrics is None else [self._compile_metrics]
+        return [*getattr(self, "_trackers", {}).values(), *compiled]
+
+    # Fitting: what a train_step is made of. -----------------------------------------------------
+
+    def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
+        """Keras's `fit`, after a check of the data.
+
+        Args:
+            x: Data `(n, *data_shape)`, or a data set of `data` or `(data, labels)`. Images are
+                floats in [0, 1] or uint8.
+            y: Integer labels `(n,)`, used by conditional models alone.
+            batch_size: Examples a step, 32 unless given. Only for arrays.
+            *args: As Keras's.
+            **kwargs: As Keras's.
+
+        Raises:
+            ValueError: If the data don't fit the model, before any training.
+        """
+        for name in ("class_weight", "sample_weight"):
+            if kwargs.get(name) is not None:
+                raise ValueError(f"`{name}` is not supported. Received: {name}={kwargs[name]!r:.50}")
+        x = self._check_data(x, y, batch_size, min_batch=self.min_batch, full_batch=True)
+        validation = kwargs.get("validation_data")
+        if validation is not None:
+            data, labels, _ = keras.utils.unpack_x_y_sample_weight(validation)
+            size = kwargs.get("validation_batch_size") or batch_size
+            checked = self._check_data(data, labels, size, "validation_data")
+            if isinstance(validation, (tuple, list)):
+                checked = (checked, *validation[1:])
+            kwargs["validation_data"] = checked
+        return super().fit(x, y, batch_size, *args, **kwargs)
+
+    def evaluate(self, x=None, y=None, batch_size=None, *args, **kwargs):
+        """Keras's `evaluate`, after a check of the data; the same noise at every call."""
+        if not kwargs.get("_use_cached_eval_dataset"):  # checked by fit
+            x = self._check_data(x, y, batch_size)
+        self.evaluation_noise.reset()
+        return super().evaluate(x, y, batch_size, *args, **kwargs)
+
+    def _check_data(self, x, y, batch_size, name="x", *, min_batch=1, full_batch=False):
+        return checks.check_fit_data(
+            x,
+            y,
+            data_shape=self.data_shape,
+            num_classes=self.num_classes,
+            bounded=self.bounded,
+            batch_size=batch_size,
+            name=name,
+            at_least=min_batch,
+            full_batch=full_batch,
+        )
+
+    def unpack(self, data) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """The data as float32 and, for a conditional model, the labels."""
+        x, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self.to_float(x), None if self.num_classes is None else labels
+
+    def to_float(self, x) -> tf.Tensor:
+        """Float32; uint8 images, 0 to 255, are scaled to [0, 1]."""
+        x = tf.convert_to_tensor(x)
+        scale = 255.0 if x.dtype == tf.uint8 and self.bounded else 1.0
+        return tf.cast(x, tf.float32) / scale
+
+    def mean(self, values: tf.Tensor) -> tf.Tensor:
+        """Mean over the global batch: the replicas' results add up to it, as their gradients do."""
+        values = tf.cast(values, tf.float32)
+        _, total = place_in_global_batch(keras.ops.shape(values)[0])
+        return tf.reduce_sum(values, axis=0) / tf.cast(tf.maximum(total, 1), tf.float32)
+
+    def regularization(self, network: keras.Model) -> tf.Tensor:
+        """The network's own losses (its layers' regularizers), to be added to a `mean`."""
+        total = tf.add_n(network.losses) if network.losses else tf.zeros(())
+        return total / self.distribute_strategy.num_replicas_in_sync
+
+    def update(self, name: str, loss: tf.Tensor, tape: tf.GradientTape) -> None:
+        """One step of the optimizer `name` down the gradient of `loss`."""
+        optimizer, variables = getattr(self, name), self.optimized_variables()[name]
+        # A loss-scaled optimizer divides its scale out again.
+        scale = optimizer.scale_loss(tf.ones_like(loss))
+        gradients = tape.gradient(loss, variables, output_gradients=scale)
+        optimizer.apply(gradients, variables)
+
+    def log(self, **values: tf.Tensor) -> dict:
+        """Adds to the epoch's means, and returns all of them."""
+        for name, value in values.items():
+            self._trackers[name].update_state(value)
+        return {name: tracker.result() for name, tracker in self._trackers.items()}
+
+    # Verbs. -------------------------------------------------------------------------------------
+
+    def check_data(self, x, labels=None, *, name: str = "x", bounded: bool | None = None) -> None:
+        """Checks arrays given to a verb."""
+        if not hasattr(x, "shape") or not hasattr(x, "dtype"):
+            raise ValueError(f"`{name}` must be an array. Received: {type(x).__name__}")
+        bounded = self.bounded if bounded is None else bounded
+        checks.check_data(x, self.data_shape, bounded=bounded, name=name)
+        self.check_labels(labels, x.shape[0])
+
+    def check_labels(self, labels, num_examples: int) -> None:
+        """Checks that there are labels exactly if the model is conditional."""
+        if self.num_classes is not None:
+            checks.check_labels(labels, self.num_classes, num_examples, "labels")
+        elif labels is not None:
+            raise ValueError(
+                "`labels` must be None: this model was built without `num_classes`. "
+                f"Received: labels={labels!r:.50}"
+            )
+
+    @staticmethod
+    def in_batches(function: Callable, *arrays, batch_size: int = 256) -> np.ndarray:
+        """Applies a function to arrays of examples, part by part; None stays None."""
+        parts = []
+        for start in range(0, len(arrays[0]), batch_size):
+            part = [None if a is None else a[start : start + batch_size] for a in arrays]
+            parts.append(np.asarray(function(*part), dtype="float32"))
+        return np.concatenate(parts)
+
+    # Saving and export. -------------------------------------------------------------------------
+
+    def get_config(self) -> dict:
+        """The constructor's arguments, each the attribute of its name."""
+        config = super().get_config()
+        for name, parameter in inspect.signature(type(self).__init__).parameters.items():
+            if name != "self" and parameter.kind != parameter.VAR_KEYWORD:
+                config[name] = keras.saving.serialize_keras_object(getattr(self, name))
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects=None):
+        """The model of a config."""
+        return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
+
+    @property
+    def serving_input(self) -> tf.TensorSpec:
+        """What the exported model takes, beside the labels if it is conditional."""
+        return tf.TensorSpec((None, *self.data_shape), tf.float32, name="data")
+
+    def export(self, filepath, format: str = "tf_saved_model", **kwargs) -> None:
+        """Keras's `export`; an existing path is refused, and a failure leaves nothing behind.
+
+        Args:
+            filepath: The directory (or file) to make.
+            format: As Keras's.
+            **kwargs: As Keras's.
+
+        Raises:
+            FileExistsError: If there is something at `filepath`.
+        """
+        filepath = os.fspath(filepath)
+        if os.path.exists(filepath):
+            raise FileExistsError(f"`filepath` must not exist yet. Received: filepath={filepath!r}")
+        parent = os.path.dirname(os.path.abspath(filepath))
+        os.makedirs(parent, exist_ok=True)
+        beside = tempfile.mkdtemp(prefix=".export-", dir=parent)
+        try:
+            target = os.path.join(beside, os.path.basename(filepath))
+            inputs = self.serving_input
+            if self.num_classes is not None:
+                inputs = [inputs, tf.TensorSpec((None,), tf.int32, name="labels")]
+            kwargs.setdefault("input_signature", [inputs])
+            kwargs.setdefault("verbose", False)
+            super().export(target, format=format, **kwargs)
+            os.rename(target, filepath)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)

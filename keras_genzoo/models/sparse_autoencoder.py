@@ -1,0 +1,94 @@
+"""The sparse autoencoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from keras_genzoo import networks
+from keras_genzoo.layers.noise import sum_over_replicas
+from keras_genzoo.losses import bernoulli_kl
+from keras_genzoo.models.encoder_decoder import EncoderDecoder
+
+
+@keras.saving.register_keras_serializable("keras_genzoo")
+class SparseAutoencoder(EncoderDecoder):
+    """An autoencoder whose code units, sigmoids, are seldom active.
+
+    It adds to the squared error, averaged over the numbers of an example,
+    `kl_weight` Σⱼ KL(target_rate ‖ ρⱼ) + `l1_weight` Σⱼ |aⱼ|, where aⱼ is the activation of unit j
+    and ρⱼ its mean over the batch. It logs `active_fraction`, the share of activations above ½.
+
+    Args:
+        data_shape: `(features,)` or `(height, width, channels)`; images get convolutional networks.
+        latent_dim: Units of the code, often more than there are numbers in the data.
+        target_rate: The mean activation that costs nothing, in (0, 1).
+        kl_weight: Weight of the KL sparsity.
+        l1_weight: Weight of the L1 norm of an example's code.
+        encoder: Replaces the default network: maps data to activations in [0, 1],
+            `(batch, latent_dim)`.
+        decoder: Replaces the default network: maps codes to data.
+        **kwargs: `name` and `dtype`, as for any Keras model.
+
+    Raises:
+        ValueError: If an argument or a network's shape does not fit.
+
+    Example:
+
+    ```python
+    images, _ = genzoo.data.arrays("digits")
+    model = genzoo.SparseAutoencoder((8, 8, 1), latent_dim=64, target_rate=0.1)
+    model.compile()
+    model.fit(images, epochs=1, verbose=0)
+    ```
+
+    Reference: Ng, Sparse autoencoder, CS294A lecture notes, 2011. Differs from it: rates are means
+    over the batch, not over the data set, and the weights are trained by Adam.
+    """
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        latent_dim: int = 256,
+        *,
+        target_rate: float = 0.05,
+        kl_weight: float = 1e-3,
+        l1_weight: float = 0.0,
+        encoder: keras.Model | None = None,
+        decoder: keras.Model | None = None,
+        **kwargs,
+    ):
+        if not 0 < target_rate < 1:
+            raise ValueError(
+                f"`target_rate` must lie in (0, 1). Received: target_rate={target_rate}"
+            )
+        if kl_weight < 0 or l1_weight < 0:
+            raise ValueError(
+                "`kl_weight` and `l1_weight` must be at least 0. "
+                f"Received: kl_weight={kl_weight}, l1_weight={l1_weight}"
+            )
+        super().__init__(data_shape, latent_dim, **kwargs)
+        self.target_rate, self.kl_weight, self.l1_weight = target_rate, kl_weight, l1_weight
+        self.build_networks(encoder, decoder)
+
+    def default_encoder(self):
+        return networks.encoder(self.data_shape, self.latent_dim, output_activation="sigmoid")
+
+    log_names = ("loss", "reconstruction_loss", "sparsity_loss", "active_fraction")
+
+    def losses_and_reconstruction(self, x, labels, training):
+        activations = tf.cast(self.encode_step(x, labels, training), tf.float32)
+        reconstruction = self.decode_step(activations, labels, training)
+        error = self.squared_error(x, reconstruction)
+        rates = sum_over_replicas(self.mean(activations))
+        sparsity = self.kl_weight * bernoulli_kl(self.target_rate, rates)
+        sparsity += self.l1_weight * tf.reduce_sum(tf.abs(activations), axis=-1)
+        active = tf.reduce_mean(tf.cast(activations > 0.5, tf.float32), axis=-1)
+        return {
+            "loss": error + sparsity,
+            "reconstruction_loss": error,
+            "sparsity_loss": sparsity,
+            "active_fraction": active,
+        }, reconstruction

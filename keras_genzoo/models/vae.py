@@ -1,0 +1,192 @@
+"""The variational autoencoder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_genzoo import networks
+from keras_genzoo.layers import likelihoods
+from keras_genzoo.layers.noise import Noise
+from keras_genzoo.losses import gaussian_kl
+from keras_genzoo.models import checks
+from keras_genzoo.models.encoder_decoder import EncoderDecoder
+from keras_genzoo.models.sampling import LatentSampling
+
+
+@keras.saving.register_keras_serializable("keras_genzoo")
+class VAE(LatentSampling, EncoderDecoder):
+    """A variational autoencoder, and with `num_classes` a class-conditional one.
+
+    It minimises `beta` KL(q(z|x) ‖ p(z)) - E[log p(x|z)], with p(z) = N(0, 1) and a Gaussian
+    posterior q of diagonal covariance. All logs are in nats an example: `loss`,
+    `reconstruction_loss` (-log p(x|z)), `kl_loss` and `elbo` (for β = 1, minus the loss).
+
+    Args:
+        data_shape: `(features,)` or `(height, width, channels)`; images get convolutional networks.
+        latent_dim: Dimensions of z.
+        beta: Weight of the KL divergence (Higgins et al., β-VAE, ICLR 2017).
+        likelihood: p(x|z): `"bernoulli"` for data in [0, 1]; `"gaussian"` with a learned standard
+            deviation; or an object like those of `genzoo.layers`.
+        num_classes: Encoder and decoder also see a label of so many classes (Kingma et al., 2014);
+            the verbs then take `labels`.
+        encoder: Replaces the default network: maps data (or `[data, labels]`) to the posterior's
+            mean and log-variance side by side, `(batch, 2 * latent_dim)`.
+        decoder: Replaces the default network: maps latents (or `[latents, labels]`) to the
+            likelihood's parameters: logits (Bernoulli) or means (Gaussian).
+        **kwargs: `name` and `dtype`, as for any Keras model.
+
+    Raises:
+        ValueError: If an argument or a network's shape does not fit.
+
+    Example:
+
+    ```python
+    images, _ = genzoo.data.arrays("digits")
+    model = genzoo.VAE((8, 8, 1), latent_dim=4)
+    model.compile()
+    model.fit(images, epochs=1, verbose=0)
+    new = model.sample(16, seed=0)                                # (16, 8, 8, 1), in [0, 1]
+    bound = model.log_likelihood(images[:100], num_samples=10)    # (100,), nats
+    ```
+
+    Reference: Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014. Differs from the
+    paper: ReLU (and for images convolutional) networks, trained by Adam.
+    """
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        latent_dim: int = 16,
+        beta: float = 1.0,
+        likelihood: str = "bernoulli",
+        *,
+        num_classes: int | None = None,
+        encoder: keras.Model | None = None,
+        decoder: keras.Model | None = None,
+        **kwargs,
+    ):
+        if beta < 0:
+            raise ValueError(f"`beta` must be at least 0. Received: beta={beta}")
+        super().__init__(data_shape, latent_dim, num_classes=num_classes, **kwargs)
+        self.beta = beta
+        self.likelihood = likelihoods.get(likelihood)
+        self.build_networks(encoder, decoder)
+
+    @property
+    def bounded(self):
+        return super().bounded or self.likelihood.bounded
+
+    @property
+    def encoder_outputs(self):
+        return 2 * self.latent_dim
+
+    @property
+    def output_activation(self):
+        # A Bernoulli likelihood takes logits.
+        return None if self.likelihood.bounded else super().output_activation
+
+    def default_encoder(self):
+        return networks.encoder(
+            self.data_shape, self.encoder_outputs, num_classes=self.num_classes
+        )
+
+    def default_decoder(self):
+        return networks.decoder(
+            self.data_shape,
+            self.latent_dim,
+            num_classes=self.num_classes,
+            output_activation=self.output_activation,
+        )
+
+    log_names = ("loss", "reconstruction_loss", "kl_loss", "elbo")
+
+    def posterior(self, x, labels=None, training=False):
+        """Mean and log-variance of q(z|x), both float32 `(batch, latent_dim)`."""
+        statistics = self.encoder(x if labels is None else [x, labels], training=training)
+        mean, log_variance = tf.split(tf.cast(statistics, tf.float32), 2, axis=-1)
+        return mean, log_variance
+
+    def encode_step(self, x, labels, training):
+        return self.posterior(x, labels, training)[0]
+
+    def decode_step(self, codes, labels, training):
+        return self.likelihood.mean(self.parameters(codes, labels, training))
+
+    def parameters(self, latents, labels, training):
+        """The parameters of p(x|z)."""
+        return self.decoder(latents if labels is None else [latents, labels], training=training)
+
+    generate = decode_step
+
+    def losses_and_reconstruction(self, x, labels, training):
+        noise = self.noise if training else self.evaluation_noise
+        mean, log_variance = self.posterior(x, labels, training)
+        epsilon = noise.normal(keras.ops.shape(mean))
+        latents = mean + tf.exp(0.5 * log_variance) * epsilon
+        parameters = self.parameters(latents, labels, training)
+        reconstruction_loss = -self.likelihood.log_prob(x, parameters)
+        kl = gaussian_kl(mean, log_variance)
+        return {
+            "loss": reconstruction_loss + self.beta * kl,
+            "reconstruction_loss": reconstruction_loss,
+            "kl_loss": kl,
+            "elbo": -reconstruction_loss - kl,
+        }, self.likelihood.mean(parameters)
+
+    def anomaly_score(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        """-log p(x|z) at the posterior's mean plus the KL divergence, `(n,)`, nats."""
+        self.check_inputs(x, labels)
+        return self.in_batches(self._anomaly_score, x, labels)
+
+    def _anomaly_score(self, x, labels):
+        x = self.to_float(x)
+        mean, log_variance = self.posterior(x, labels)
+        parameters = self.parameters(mean, labels, training=False)
+        return gaussian_kl(mean, log_variance) - self.likelihood.log_prob(x, parameters)
+
+    def log_likelihood(
+        self,
+        x: np.ndarray,
+        num_samples: int = 64,
+        labels: np.ndarray | None = None,
+        seed: int = 0,
+    ) -> np.ndarray:
+        """The importance-weighted bound log 1/K Σₖ p(x|zₖ) p(zₖ) / q(zₖ|x), zₖ ~ q(z|x).
+
+        In expectation it rises with K towards log p(x), and is the ELBO for K = 1.
+
+        Args:
+            x: Data `(n, *data_shape)`.
+            num_samples: K.
+            labels: For a conditional model, integers `(n,)`.
+            seed: The same int gives the same estimate.
+
+        Returns:
+            `(n,)`, nats.
+
+        Reference: Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, ICLR 2016.
+        """
+        self.check_inputs(x, labels)
+        checks.check_positive_int(num_samples, "num_samples")
+        noise = Noise(seed)
+
+        @tf.function(reduce_retracing=True)
+        def bound(x, labels):
+            mean, log_variance = self.posterior(x, labels)
+            total = tf.fill(tf.shape(mean)[:1], -math.inf)
+            for _ in tf.range(num_samples):
+                epsilon = noise.normal(keras.ops.shape(mean))
+                latents = mean + tf.exp(0.5 * log_variance) * epsilon
+                parameters = self.parameters(latents, labels, training=False)
+                # log p(z) - log q(z|x), in which the constants cancel.
+                log_ratio = 0.5 * tf.reduce_sum(epsilon**2 + log_variance - latents**2, axis=-1)
+                log_weight = self.likelihood.log_prob(x, parameters) + log_ratio
+                total = keras.ops.logaddexp(total, log_weight)
+            return total - math.log(num_samples)
+
+        return self.in_batches(lambda x, y: bound(self.to_float(x), y), x, labels)

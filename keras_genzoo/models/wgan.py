@@ -1,0 +1,99 @@
+"""WGAN: clipped weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+
+from keras_genzoo import losses
+from keras_genzoo.models.dcgan import DCGAN
+from keras_genzoo.models.gan import GAN
+
+
+class ClipWeights(keras.constraints.Constraint):
+    """Keeps every weight in [-limit, limit]."""
+
+    def __init__(self, limit: float):
+        self.limit = limit
+
+    def __call__(self, weights):
+        return keras.ops.clip(weights, -self.limit, self.limit)
+
+
+@keras.saving.register_keras_serializable("keras_genzoo")
+class WGAN(GAN):
+    """A GAN that estimates the Wasserstein distance with a critic of clipped weights.
+
+    Each step of `fit` is Algorithm 1's: five steps of the critic, each on its own fifth of the
+    batch, then one of the generator. The paper's batches of 64 are so `batch_size=320`. Images get
+    DCGAN's networks, vectors multi-layer perceptrons.
+
+    Args:
+        data_shape: `(features,)` or `(height, width, channels)`.
+        latent_dim: Dimensions of the generator's input, which is drawn from N(0, 1).
+        loss: As for `GAN`.
+        clip_value: The critic's weights stay in [-clip_value, clip_value].
+        num_classes: As for `GAN`.
+        penalty: As for `GAN`.
+        critic_steps: As for `GAN`.
+        generator: As for `GAN`.
+        discriminator: As for `GAN`: the critic.
+        **kwargs: `name` and `dtype`, as for any Keras model.
+
+    Raises:
+        ValueError: If an argument or a network's shape does not fit.
+
+    Example:
+
+    ```python
+    images, _ = genzoo.data.arrays("digits")
+    model = genzoo.WGAN((8, 8, 1), latent_dim=16)
+    model.compile()
+    model.fit(images, batch_size=320, epochs=1, verbose=0)
+    ```
+
+    Reference: Arjovsky, Chintala & Bottou, Wasserstein GAN, ICML 2017. Differs from the paper: the
+    generator's step reuses the last critic step's latents.
+    """
+
+    def __init__(
+        self,
+        data_shape: Sequence[int],
+        latent_dim: int = 128,
+        loss: str | losses.AdversarialLoss = "wasserstein",
+        *,
+        clip_value: float = 0.01,
+        num_classes: int | None = None,
+        penalty: str | losses.GradientPenalty | None = None,
+        critic_steps: int = 5,
+        generator: keras.Model | None = None,
+        discriminator: keras.Model | None = None,
+        **kwargs,
+    ):
+        if not clip_value > 0:
+            raise ValueError(f"`clip_value` must be positive. Received: clip_value={clip_value}")
+        super().__init__(
+            data_shape,
+            latent_dim,
+            loss,
+            num_classes=num_classes,
+            penalty=penalty,
+            critic_steps=critic_steps,
+            generator=generator,
+            discriminator=discriminator,
+            **kwargs,
+        )
+        self.clip_value = clip_value
+        # Keras's optimizers apply a variable's constraint after each update.
+        for variable in self.discriminator.trainable_variables:
+            variable.constraint = ClipWeights(clip_value)
+
+    default_generator = DCGAN.default_generator
+    default_discriminator = DCGAN.default_discriminator
+
+    def default_optimizers(self):
+        return {
+            "generator_optimizer": keras.optimizers.RMSprop(5e-5),
+            "discriminator_optimizer": keras.optimizers.RMSprop(5e-5),
+        }

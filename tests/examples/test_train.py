@@ -1,0 +1,267 @@
+import csv
+import importlib.util
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_genzoo as genzoo
+
+PATH = pathlib.Path(__file__).parents[2] / "examples" / "train.py"
+MODELS = [
+    "autoencoder",
+    "convolutional_autoencoder",
+    "sparse_autoencoder",
+    "denoising_autoencoder",
+    "vae",
+    "gan",
+    "dcgan",
+    "conditional_gan",
+    "wgan",
+    "wgan_gp",
+]
+QUICK = ["--model", "autoencoder", "--data", "digits", "--batch-size", "256", "--latent-dim", "4"]
+
+
+@pytest.fixture(scope="module")
+def train():
+    spec = importlib.util.spec_from_file_location("train", PATH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def run(train, tmp_path):
+    """Runs a command line into `tmp_path/run`."""
+    return lambda *flags: train.main([*map(str, flags), "--output", str(tmp_path / "run")])
+
+
+def history(directory):
+    with open(directory / "history.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def facts(directory):
+    return json.loads((directory / "run.json").read_text())
+
+
+def contents(directory):
+    """Every file of a directory, with what is in it."""
+    return {p: p.read_bytes() for p in sorted(directory.rglob("*")) if p.is_file()}
+
+
+def test_every_model_is_tested(train):
+    assert list(train.RECIPES) == MODELS
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_run_leaves_everything(run, tmp_path, name, capsys):
+    assert run("--model", name, "--data", "digits", "--epochs", 1) == 0
+    directory = tmp_path / "run"
+    names = {str(p.relative_to(directory)) for p in directory.rglob("*") if p.is_file()}
+    assert names >= {
+        "model.keras",
+        "saved_model/1/saved_model.pb",
+        "samples.png",
+        "pictures/epoch_0001.png",
+        "history.csv",
+        "curves.png",
+        "run.json",
+        "backup/latest.weights.h5",
+    }
+    assert not any(part.startswith(".") for name in names for part in pathlib.Path(name).parts)
+
+    model = keras.saving.load_model(directory / "model.keras")
+    assert model.data_shape == (8, 8, 1)
+    assert tf.saved_model.load(directory / "saved_model" / "1").signatures
+
+    (row,) = history(directory)
+    written = facts(directory)
+    assert written["status"] == "finished"
+    assert written["steps"] == 1437 // written["settings"]["batch_size"]
+    assert written["logs"] == pytest.approx(
+        {name: float(value) for name, value in row.items() if name != "epoch"}
+    )
+    assert any(name.startswith("val_") for name in written["logs"])
+    assert all(np.isfinite(list(written["logs"].values())))
+    assert str(directory / "model.keras") in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["vae", "wgan_gp"])
+def test_conditional(run, tmp_path, name):
+    assert run("--model", name, "--data", "digits", "--epochs", 1, "--conditional") == 0
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert model.num_classes == 10
+    assert model.sample(labels=np.array([3, 1]), seed=0).shape == (2, 8, 8, 1)
+
+
+def test_flags_reach_the_model(run, tmp_path):
+    flags = ["--model", "gan", "--data", "digits", "--epochs", 1]
+    assert run(*flags, "--latent-dim", 3, "--loss", "hinge", "--batch-size", 256) == 0
+    model = keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert model.latent_dim == 3
+    assert isinstance(genzoo.losses.get(model.loss), genzoo.losses.Hinge)
+    assert facts(tmp_path / "run")["steps"] == 1437 // 256
+
+
+def test_the_same_seed_gives_the_same_run(train, tmp_path):
+    for name, seed in {"a": 7, "b": 7, "c": 8}.items():
+        flags = [*QUICK, "--epochs", "1", "--seed", str(seed), "--output", str(tmp_path / name)]
+        assert train.main(flags) == 0
+    logs = {name: facts(tmp_path / name)["logs"] for name in "abc"}
+    assert logs["a"] == logs["b"] != logs["c"]
+
+
+def test_a_directory_with_something_in_it_is_refused(run, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    assert run(*QUICK) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("train.py: error: `--output` must be a new or empty directory")
+    assert "Received: " + str(tmp_path / "run") in line
+    assert run(*QUICK, "--resume") == 2
+    assert "no run.json" in capsys.readouterr().err
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["notes.txt"]
+
+
+def test_overwrite_replaces_a_run_and_leaves_other_files_alone(run, tmp_path):
+    directory = tmp_path / "run"
+    assert run(*QUICK, "--epochs", 2, "--every", 1) == 0
+    foreign = [
+        directory / "notes.txt",
+        directory / "pictures" / "epoch_best.png",
+        directory / "saved_model" / "7" / "saved_model.pb",
+        directory / "backup" / "mine.h5",
+    ]
+    for path in foreign:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    assert run(*QUICK, "--epochs", 1, "--seed", 1, "--overwrite") == 0
+    assert all(path.read_text() == "mine" for path in foreign)
+    assert len(history(directory)) == 1
+    assert not (directory / "pictures" / "epoch_0002.png").exists()
+    assert facts(directory)["settings"]["seed"] == 1
+
+
+def test_resume_goes_on(run, tmp_path, capsys):
+    directory = tmp_path / "run"
+    assert run(*QUICK, "--epochs", 1, "--resume") == 0  # a new directory: simply starts
+    first = history(directory)
+    started = facts(directory)["started"]
+    assert run(*QUICK, "--epochs", 2, "--resume") == 0
+    rows = history(directory)
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert rows[0] == first[0]
+    assert float(rows[1]["loss"]) < float(rows[0]["loss"])
+    assert facts(directory)["started"] == started
+    model = keras.saving.load_model(directory / "model.keras")
+    assert int(model.optimizer.iterations) == 2 * (1437 // 256)
+
+
+def test_resume_of_a_finished_run_writes_the_outputs_again(run, tmp_path, capsys):
+    directory = tmp_path / "run"
+    assert run(*QUICK, "--epochs", 1) == 0
+    before = facts(directory)
+    samples = (directory / "samples.png").read_bytes()
+    weights = keras.saving.load_model(directory / "model.keras").get_weights()
+    for name in ("model.keras", "samples.png", "curves.png"):
+        (directory / name).unlink()
+    assert run(*QUICK, "--epochs", 1, "--resume") == 0
+    assert "Nothing to train: 1 of 1 epochs" in capsys.readouterr().out
+    assert len(history(directory)) == 1
+    assert facts(directory) == {**before, "ended": facts(directory)["ended"]}
+    assert (directory / "samples.png").read_bytes() == samples
+    for a, b in zip(
+        keras.saving.load_model(directory / "model.keras").get_weights(), weights, strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_resume_after_an_interruption(run, train, tmp_path, monkeypatch, capsys):
+    """Killed between the log of epoch 2 and its backup: it is trained again, and logged once."""
+    directory = tmp_path / "run"
+
+    def interrupt(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(genzoo.callbacks.SampleGrid, "on_epoch_end", interrupt)
+        assert run(*QUICK, "--epochs", 3) == 130
+    assert "--resume" in capsys.readouterr().out
+    assert [row["epoch"] for row in history(directory)] == ["0", "1"]
+    assert facts(directory)["status"] == "running"
+    assert not (directory / "model.keras").exists()
+    assert run(*QUICK, "--epochs", 3, "--resume") == 0
+    assert [row["epoch"] for row in history(directory)] == ["0", "1", "2"]
+
+
+def test_resume_with_other_settings_is_refused(run, tmp_path, capsys):
+    assert run(*QUICK, "--epochs", 1) == 0
+    before = contents(tmp_path / "run")
+    assert run(*QUICK, "--epochs", 2, "--latent-dim", 5, "--resume") == 2
+    error = capsys.readouterr().err
+    assert "latent_dim=4. Received: latent_dim=5" in error
+    assert run("--model", "vae", "--data", "digits", "--resume") == 2
+    assert "model='autoencoder'. Received: model='vae'" in capsys.readouterr().err
+    assert contents(tmp_path / "run") == before
+
+
+def test_a_failing_output_leaves_the_old_one(run, tmp_path, monkeypatch):
+    directory = tmp_path / "run"
+    assert run(*QUICK, "--epochs", 1) == 0
+    names = ("model.keras", "saved_model/1/saved_model.pb")
+    before = {name: (directory / name).read_bytes() for name in names}
+
+    def fail(self, path, *args, **kwargs):
+        pathlib.Path(path).mkdir()
+        raise OSError("disk full")
+
+    monkeypatch.setattr(genzoo.Autoencoder, "export", fail)
+    with pytest.raises(OSError, match="disk full"):
+        run(*QUICK, "--epochs", 2, "--resume")
+    assert (directory / names[1]).read_bytes() == before[names[1]]
+    monkeypatch.undo()
+    assert run(*QUICK, "--epochs", 2, "--resume") == 0
+    assert [p.name for p in (directory / "saved_model").iterdir()] == ["1"]
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--data", "digitz"], "'digitz'"),
+        (["--data", "digits", "--batch-size", "5000"], "batch_size=5000"),
+        (["--data", "digits", "--model", "gan", "--loss", "love"], "'love'"),
+    ],
+)
+def test_mistakes_are_one_line_and_write_nothing(run, tmp_path, capsys, flags, message):
+    assert run(*flags) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines[-1].startswith("train.py: error: ") and message in lines[-1]
+    assert not any("Traceback" in line for line in lines)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--model", "dcgun"], "invalid choice: 'dcgun'"),
+        (["--epochs", "0"], "a positive integer is needed, not '0'"),
+        (["--model", "autoencoder", "--conditional"], "autoencoder has no use for classes"),
+        (["--model", "vae", "--loss", "hinge"], "vae is no GAN"),
+        (["--overwrite", "--resume"], "not allowed with"),
+    ],
+)
+def test_flags_that_make_no_sense(run, capsys, flags, message):
+    with pytest.raises(SystemExit) as error:
+        run(*flags)
+    assert error.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_default_output(train):
+    assert train.parse(["--data", "a/b:1.0"]).output == pathlib.Path("runs/dcgan_a-b-1.0")
