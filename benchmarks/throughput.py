@@ -291,7 +291,10 @@ def run_loop(step, dataset):
 def contest(name, public_jit):
     """The data set and contenders of one model."""
     parts = {
-        "mlp_gan": mlp_gan_parts, "vae": vae_parts, "dcgan": dcgan_parts, "wgan_gp": wgan_gp_parts
+        "mlp_gan": mlp_gan_parts,
+        "vae": vae_parts,
+        "dcgan": dcgan_parts,
+        "wgan_gp": wgan_gp_parts,
     }[name]
     batch = 320 if name == "wgan_gp" else 64
     if name == "mlp_gan":
@@ -361,7 +364,9 @@ def main():
     print("|---" * (2 + 2 * len(columns)) + "|")
     for name in arguments.models:
         speed, ratios = measure(name, arguments.rounds, arguments.public_jit)
-        cells = [f"{speed[c]:.1f}" for c in ["fit", *columns]] + [f"{ratios[c]:.2f}" for c in columns]
+        cells = [f"{speed[c]:.1f}" for c in ["fit", *columns]] + [
+            f"{ratios[c]:.2f}" for c in columns
+        ]
         print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 

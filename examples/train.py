@@ -149,7 +149,6 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
             data.train,
             validation_data=data.test,
             epochs=flags.epochs,
-            shuffle=False,  # the pipeline does
             callbacks=[stopwatch, *run.callbacks(grid)],
         )
         run.record(**stopwatch.measurements(flags.batch_size))

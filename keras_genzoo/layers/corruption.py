@@ -44,7 +44,6 @@ class MaskingNoise(_Corruption):
         seed: An int, or `None` for one that follows `keras.utils.set_random_seed`.
 
     Example:
-
     ```python
     masked = genzoo.layers.MaskingNoise(0.5)(np.ones((2, 8), "float32"), training=True)
     ```
@@ -66,7 +65,6 @@ class SaltAndPepper(_Corruption):
         seed: An int, or `None` for one that follows `keras.utils.set_random_seed`.
 
     Example:
-
     ```python
     noisy = genzoo.layers.SaltAndPepper(0.2)(np.full((2, 8), 0.5, "float32"), training=True)
     ```

@@ -24,7 +24,7 @@ class BernoulliLikelihood(keras.layers.Layer):
     bounded = True
 
     def log_prob(self, x: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """log p(x | z) in nats, shape (batch,), float32; `x` lies in [0, 1]."""
+        """Log p(x | z) in nats, shape (batch,), float32; `x` lies in [0, 1]."""
         logits = ops.cast(logits, "float32")
         return _sum_over_data(x * logits - ops.softplus(logits))
 
@@ -51,7 +51,7 @@ class GaussianLikelihood(keras.layers.Layer):
         self.built = True
 
     def log_prob(self, x: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:
-        """log p(x | z) in nats, shape (batch,), float32."""
+        """Log p(x | z) in nats, shape (batch,), float32."""
         # A softly bounded scale: data that are reproduced exactly would send it to 0.
         log_stddev = -6.0 + ops.softplus(ops.convert_to_tensor(self.log_stddev) + 6.0)
         z = (x - ops.cast(mean, "float32")) * ops.exp(-log_stddev)

@@ -51,7 +51,6 @@ class Noise(keras.layers.Layer):
         seed: An int, or `None` for one that follows `keras.utils.set_random_seed`.
 
     Example:
-
     ```python
     noise = genzoo.layers.Noise(seed=1)
     latents = noise.normal((16, 64))

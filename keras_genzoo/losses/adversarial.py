@@ -135,14 +135,15 @@ def get(identifier: str | AdversarialLoss) -> AdversarialLoss:
     """The loss of a name, or the object itself.
 
     Example:
-
     ```python
     loss = genzoo.losses.get("hinge")
     ```
     """
     if isinstance(identifier, str) and identifier in _KNOWN:
         return _KNOWN[identifier]()
-    if all(callable(getattr(identifier, f"{p}_loss", None)) for p in ("discriminator", "generator")):
+    if all(
+        callable(getattr(identifier, f"{p}_loss", None)) for p in ("discriminator", "generator")
+    ):
         return identifier
     raise ValueError(
         f"`loss` must be one of {sorted(_KNOWN)}, or an object with `discriminator_loss` and "

@@ -18,9 +18,7 @@ def gaussian_kl(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
 
     Reference: Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014, appendix B.
     """
-    return 0.5 * ops.sum(
-        ops.exp(log_variance) + ops.square(mean) - 1.0 - log_variance, axis=-1
-    )
+    return 0.5 * ops.sum(ops.exp(log_variance) + ops.square(mean) - 1.0 - log_variance, axis=-1)
 
 
 def bernoulli_kl(target: float, rates: tf.Tensor) -> tf.Tensor:

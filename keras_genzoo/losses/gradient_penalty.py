@@ -31,7 +31,6 @@ class GradientPenalty:
         one_sided: Whether only norms above the target cost.
 
     Example:
-
     ```python
     model = genzoo.GAN((2,), penalty=genzoo.losses.GradientPenalty(weight=5.0, at="real", target=0))
     ```
@@ -57,9 +56,7 @@ class GradientPenalty:
             )
         self.weight, self.at, self.target, self.one_sided = weight, at, target, one_sided
 
-    def __call__(
-        self, critic: Callable, real: tf.Tensor, fake: tf.Tensor, noise
-    ) -> tf.Tensor:
+    def __call__(self, critic: Callable, real: tf.Tensor, fake: tf.Tensor, noise) -> tf.Tensor:
         """The penalty of each example, shape (batch,), float32.
 
         Args:

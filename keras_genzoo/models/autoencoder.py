@@ -24,13 +24,12 @@ class Autoencoder(EncoderDecoder):
         hidden_units: Widths of the encoder's hidden layers; the decoder has them in reverse.
         encoder: Replaces the default network: maps data to codes `(batch, latent_dim)`.
         decoder: Replaces the default network: maps codes to data.
-        **kwargs: `name` and `dtype`, as for any Keras model.
+        **kwargs: Keras's own, such as `name`.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
 
     Example:
-
     ```python
     images, _ = genzoo.data.arrays("digits")
     model = genzoo.Autoencoder((8, 8, 1), latent_dim=8)

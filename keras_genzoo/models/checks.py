@@ -95,8 +95,9 @@ def check_data(x, data_shape: Sequence[int], *, bounded: bool, name: str = "x") 
             f"shape {shape}"
         )
     if bounded and (low < 0 or high > 1):
+        hint = " (divide it by 255)" if low >= 0 else ""
         raise ValueError(
-            f"`{name}` must be floats in [0, 1], or uint8, which means 0 to 255. "
+            f"`{name}` must be floats in [0, 1], or uint8, which means 0 to 255{hint}. "
             f"Received: {dtype} in [{low:g}, {high:g}]"
         )
 

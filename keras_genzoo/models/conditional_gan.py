@@ -27,13 +27,12 @@ class ConditionalGAN(GAN):
         critic_steps: As for `GAN`.
         generator: As for `GAN`; maps `[latents, labels]`.
         discriminator: As for `GAN`; maps `[data, labels]`.
-        **kwargs: `name` and `dtype`, as for any Keras model.
+        **kwargs: Keras's own, such as `name`.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
 
     Example:
-
     ```python
     images, labels = genzoo.data.arrays("digits")
     model = genzoo.ConditionalGAN((8, 8, 1), num_classes=10, latent_dim=16)

@@ -22,13 +22,12 @@ class ConvolutionalAutoencoder(EncoderDecoder):
             them in reverse. `None`: 32, doubled a stage, until about 4 pixels are left.
         encoder: Replaces the default network: maps images to codes `(batch, latent_dim)`.
         decoder: Replaces the default network: maps codes to images.
-        **kwargs: `name` and `dtype`, as for any Keras model.
+        **kwargs: Keras's own, such as `name`.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
 
     Example:
-
     ```python
     images, _ = genzoo.data.arrays("digits")
     model = genzoo.ConvolutionalAutoencoder((8, 8, 1), latent_dim=8)

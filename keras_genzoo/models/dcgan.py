@@ -28,13 +28,12 @@ class DCGAN(GAN):
         critic_steps: As for `GAN`.
         generator: As for `GAN`.
         discriminator: As for `GAN`.
-        **kwargs: `name` and `dtype`, as for any Keras model.
+        **kwargs: Keras's own, such as `name`.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
 
     Example:
-
     ```python
     images, _ = genzoo.data.arrays("digits")
     model = genzoo.DCGAN((8, 8, 1), latent_dim=16)

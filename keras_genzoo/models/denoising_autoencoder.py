@@ -24,13 +24,12 @@ class DenoisingAutoencoder(EncoderDecoder):
             Gaussian noise of standard deviation 0.5.
         encoder: Replaces the default network: maps data to codes `(batch, latent_dim)`.
         decoder: Replaces the default network: maps codes to data.
-        **kwargs: `name` and `dtype`, as for any Keras model.
+        **kwargs: Keras's own, such as `name`.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
 
     Example:
-
     ```python
     images, _ = genzoo.data.arrays("digits")
     model = genzoo.DenoisingAutoencoder((8, 8, 1), corruption=genzoo.layers.SaltAndPepper(0.2))
@@ -73,4 +72,4 @@ class DenoisingAutoencoder(EncoderDecoder):
         return {"loss": self.squared_error(x, reconstruction)}, reconstruction
 
     def check_inputs(self, x, labels=None):
-        self.check_data(x, labels, bounded=False)
+        return self.check_data(x, labels, bounded=False)

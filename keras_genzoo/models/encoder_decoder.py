@@ -63,9 +63,7 @@ class EncoderDecoder(GenerativeModel):
     def default_optimizers(self):
         return {"optimizer": keras.optimizers.Adam(1e-3)}
 
-    def compile(
-        self, optimizer: str | keras.optimizers.Optimizer | None = None, **options
-    ) -> None:
+    def compile(self, optimizer: str | keras.optimizers.Optimizer | None = None, **options) -> None:
         """Configures training.
 
         Args:
@@ -123,7 +121,7 @@ class EncoderDecoder(GenerativeModel):
 
     def encode(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Codes `(n, latent_dim)` of data `(n, *data_shape)`."""
-        self.check_inputs(x, labels)
+        labels = self.check_inputs(x, labels)
         return self.in_batches(
             lambda x, y: self.encode_step(self.to_float(x), y, training=False), x, labels
         )
@@ -131,25 +129,25 @@ class EncoderDecoder(GenerativeModel):
     def decode(self, codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Data `(n, *data_shape)` of codes `(n, latent_dim)`."""
         checks.check_data(codes, (self.latent_dim,), bounded=False, name="codes")
-        self.check_labels(labels, len(codes))
+        labels = self.check_labels(labels, len(codes))
         return self.in_batches(
             lambda z, y: self.decode_step(tf.cast(z, tf.float32), y, training=False), codes, labels
         )
 
     def reconstruct(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """`decode(encode(x))`, `(n, *data_shape)`."""
-        self.check_inputs(x, labels)
+        labels = self.check_inputs(x, labels)
         return self.in_batches(lambda x, y: self.reconstruct_step(x, y, False), x, labels)
 
     def anomaly_score(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """The mean squared error of the reconstruction, `(n,)`; higher is stranger."""
-        self.check_inputs(x, labels)
+        labels = self.check_inputs(x, labels)
         return self.in_batches(
             lambda x, y: self.squared_error(self.to_float(x), self.reconstruct_step(x, y, False)),
             x,
             labels,
         )
 
-    def check_inputs(self, x, labels=None) -> None:
-        """Checks the data given to a verb."""
-        self.check_data(x, labels)
+    def check_inputs(self, x, labels=None) -> tf.Tensor | None:
+        """Checks the data given to a verb; returns the labels."""
+        return self.check_data(x, labels)

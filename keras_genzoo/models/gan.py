@@ -34,13 +34,12 @@ class GAN(LatentSampling, GenerativeModel):
             images in [0, 1].
         discriminator: Replaces the default network: maps data (or `[data, labels]`) to scores
             `(batch, 1)`, without an activation.
-        **kwargs: `name` and `dtype`, as for any Keras model.
+        **kwargs: Keras's own, such as `name`.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
 
     Example:
-
     ```python
     points = genzoo.data.ring(8).sample(1_000, seed=0)
     model = genzoo.GAN((2,), latent_dim=16, loss="hinge", penalty="r1")

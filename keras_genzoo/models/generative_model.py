@@ -28,6 +28,12 @@ class GenerativeModel(keras.Model):
     # The fewest examples that a batch must hold.
     min_batch = 1
 
+    def __new__(cls, *args, **kwargs):
+        model = super().__new__(cls, *args, **kwargs)
+        # For `get_config`: what a subclass passes on in its own **kwargs is in no signature.
+        model._keywords = tuple(kwargs)
+        return model
+
     def __init__(self, data_shape: Sequence[int], num_classes: int | None = None, **kwargs):
         super().__init__(**kwargs)
         self.data_shape = checks.check_shape(data_shape)
@@ -120,7 +126,11 @@ class GenerativeModel(keras.Model):
         """
         for name in ("class_weight", "sample_weight"):
             if kwargs.get(name) is not None:
-                raise ValueError(f"`{name}` is not supported. Received: {name}={kwargs[name]!r:.50}")
+                raise ValueError(
+                    f"`{name}` is not supported. Received: {name}={kwargs[name]!r:.50}"
+                )
+        if not hasattr(x, "shape"):
+            kwargs["shuffle"] = False  # only arrays can be; Keras warns of its own default
         x = self._check_data(x, y, batch_size, min_batch=self.min_batch, full_batch=True)
         validation = kwargs.get("validation_data")
         if validation is not None:
@@ -155,7 +165,7 @@ class GenerativeModel(keras.Model):
     def unpack(self, data) -> tuple[tf.Tensor, tf.Tensor | None]:
         """The data as float32 and, for a conditional model, the labels."""
         x, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return self.to_float(x), None if self.num_classes is None else labels
+        return self.to_float(x), None if self.num_classes is None else tf.cast(labels, tf.int32)
 
     def to_float(self, x) -> tf.Tensor:
         """Float32; uint8 images, 0 to 255, are scaled to [0, 1]."""
@@ -190,23 +200,24 @@ class GenerativeModel(keras.Model):
 
     # Verbs. -------------------------------------------------------------------------------------
 
-    def check_data(self, x, labels=None, *, name: str = "x", bounded: bool | None = None) -> None:
-        """Checks arrays given to a verb."""
+    def check_data(self, x, labels=None, *, bounded: bool | None = None) -> tf.Tensor | None:
+        """Checks data given to a verb; returns its labels as `check_labels` does."""
         if not hasattr(x, "shape") or not hasattr(x, "dtype"):
-            raise ValueError(f"`{name}` must be an array. Received: {type(x).__name__}")
-        bounded = self.bounded if bounded is None else bounded
-        checks.check_data(x, self.data_shape, bounded=bounded, name=name)
-        self.check_labels(labels, x.shape[0])
+            raise ValueError(f"`x` must be an array. Received: {type(x).__name__}")
+        checks.check_data(x, self.data_shape, bounded=self.bounded if bounded is None else bounded)
+        return self.check_labels(labels, x.shape[0])
 
-    def check_labels(self, labels, num_examples: int) -> None:
-        """Checks that there are labels exactly if the model is conditional."""
+    def check_labels(self, labels, num_examples: int) -> tf.Tensor | None:
+        """The labels as int32, if the model is conditional; else there must be none."""
         if self.num_classes is not None:
             checks.check_labels(labels, self.num_classes, num_examples, "labels")
-        elif labels is not None:
+            return tf.cast(labels, tf.int32)
+        if labels is not None:
             raise ValueError(
                 "`labels` must be None: this model was built without `num_classes`. "
                 f"Received: labels={labels!r:.50}"
             )
+        return None
 
     @staticmethod
     def in_batches(function: Callable, *arrays, batch_size: int = 256) -> np.ndarray:
@@ -222,9 +233,10 @@ class GenerativeModel(keras.Model):
     def get_config(self) -> dict:
         """The constructor's arguments, each the attribute of its name."""
         config = super().get_config()
-        for name, parameter in inspect.signature(type(self).__init__).parameters.items():
-            if name != "self" and parameter.kind != parameter.VAR_KEYWORD:
-                config[name] = keras.saving.serialize_keras_object(getattr(self, name))
+        parameters = inspect.signature(type(self)).parameters.values()
+        names = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} | {*self._keywords}
+        for name in names - config.keys():
+            config[name] = keras.saving.serialize_keras_object(getattr(self, name))
         return config
 
     @classmethod

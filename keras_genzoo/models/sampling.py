@@ -51,10 +51,7 @@ class LatentSampling:
                     (num_samples,), (seed, 1), 0, self.num_classes, tf.int32
                 )
         else:
-            labels = np.asarray(labels)
-            num_samples = labels.size
-            self.check_labels(labels, num_samples)
+            num_samples = np.size(labels)
+            labels = self.check_labels(labels, num_samples)
         latents = tf.random.stateless_normal((num_samples, self.latent_dim), (seed, 0))
-        return self.in_batches(
-            lambda z, y: self.generate(z, y, training=False), latents, labels
-        )
+        return self.in_batches(lambda z, y: self.generate(z, y, training=False), latents, labels)

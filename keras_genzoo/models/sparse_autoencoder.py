@@ -19,7 +19,8 @@ class SparseAutoencoder(EncoderDecoder):
 
     It adds to the squared error, averaged over the numbers of an example,
     `kl_weight` Σⱼ KL(target_rate ‖ ρⱼ) + `l1_weight` Σⱼ |aⱼ|, where aⱼ is the activation of unit j
-    and ρⱼ its mean over the batch. It logs `active_fraction`, the share of activations above ½.
+    and ρⱼ its mean over the batch. It logs `active_fraction`, the mean activation: as for the target
+    rate, an activation counts as the probability that its unit is active.
 
     Args:
         data_shape: `(features,)` or `(height, width, channels)`; images get convolutional networks.
@@ -30,13 +31,12 @@ class SparseAutoencoder(EncoderDecoder):
         encoder: Replaces the default network: maps data to activations in [0, 1],
             `(batch, latent_dim)`.
         decoder: Replaces the default network: maps codes to data.
-        **kwargs: `name` and `dtype`, as for any Keras model.
+        **kwargs: Keras's own, such as `name`.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
 
     Example:
-
     ```python
     images, _ = genzoo.data.arrays("digits")
     model = genzoo.SparseAutoencoder((8, 8, 1), latent_dim=64, target_rate=0.1)
@@ -85,10 +85,9 @@ class SparseAutoencoder(EncoderDecoder):
         rates = sum_over_replicas(self.mean(activations))
         sparsity = self.kl_weight * bernoulli_kl(self.target_rate, rates)
         sparsity += self.l1_weight * tf.reduce_sum(tf.abs(activations), axis=-1)
-        active = tf.reduce_mean(tf.cast(activations > 0.5, tf.float32), axis=-1)
         return {
             "loss": error + sparsity,
             "reconstruction_loss": error,
             "sparsity_loss": sparsity,
-            "active_fraction": active,
+            "active_fraction": tf.reduce_mean(activations, axis=-1),
         }, reconstruction

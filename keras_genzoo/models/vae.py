@@ -38,13 +38,12 @@ class VAE(LatentSampling, EncoderDecoder):
             mean and log-variance side by side, `(batch, 2 * latent_dim)`.
         decoder: Replaces the default network: maps latents (or `[latents, labels]`) to the
             likelihood's parameters: logits (Bernoulli) or means (Gaussian).
-        **kwargs: `name` and `dtype`, as for any Keras model.
+        **kwargs: Keras's own, such as `name`.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
 
     Example:
-
     ```python
     images, _ = genzoo.data.arrays("digits")
     model = genzoo.VAE((8, 8, 1), latent_dim=4)
@@ -91,9 +90,7 @@ class VAE(LatentSampling, EncoderDecoder):
         return None if self.likelihood.bounded else super().output_activation
 
     def default_encoder(self):
-        return networks.encoder(
-            self.data_shape, self.encoder_outputs, num_classes=self.num_classes
-        )
+        return networks.encoder(self.data_shape, self.encoder_outputs, num_classes=self.num_classes)
 
     def default_decoder(self):
         return networks.decoder(
@@ -140,7 +137,7 @@ class VAE(LatentSampling, EncoderDecoder):
 
     def anomaly_score(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """-log p(x|z) at the posterior's mean plus the KL divergence, `(n,)`, nats."""
-        self.check_inputs(x, labels)
+        labels = self.check_inputs(x, labels)
         return self.in_batches(self._anomaly_score, x, labels)
 
     def _anomaly_score(self, x, labels):
@@ -171,7 +168,7 @@ class VAE(LatentSampling, EncoderDecoder):
 
         Reference: Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, ICLR 2016.
         """
-        self.check_inputs(x, labels)
+        labels = self.check_inputs(x, labels)
         checks.check_positive_int(num_samples, "num_samples")
         noise = Noise(seed)
 

@@ -39,13 +39,12 @@ class WGAN(GAN):
         critic_steps: As for `GAN`.
         generator: As for `GAN`.
         discriminator: As for `GAN`: the critic.
-        **kwargs: `name` and `dtype`, as for any Keras model.
+        **kwargs: Keras's own, such as `name`.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
 
     Example:
-
     ```python
     images, _ = genzoo.data.arrays("digits")
     model = genzoo.WGAN((8, 8, 1), latent_dim=16)

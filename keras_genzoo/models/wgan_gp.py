@@ -28,13 +28,12 @@ class WGANGP(GAN):
         critic_steps: As for `GAN`.
         generator: As for `GAN`.
         discriminator: As for `GAN`: the critic. It should have no BatchNormalization.
-        **kwargs: `name` and `dtype`, as for any Keras model.
+        **kwargs: Keras's own, such as `name`.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
 
     Example:
-
     ```python
     points = genzoo.data.ring(8).sample(2_000, seed=0)
     model = genzoo.WGANGP((2,), latent_dim=16)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import keras
 
 
-
 def label_input() -> keras.KerasTensor:
     """The symbolic input of the labels."""
     return keras.Input((), dtype="int32", name="labels")
@@ -38,5 +37,3 @@ def scores(features, labels, num_classes: int | None, initializer: str = "glorot
 def model(inputs, labels, outputs, name: str) -> keras.Model:
     """A network of `inputs`, or of `[inputs, labels]` where there are labels."""
     return keras.Model(inputs if labels is None else [inputs, labels], outputs, name=name)
-
-

@@ -65,10 +65,10 @@ def _expand(x, image_shape, filters, dcgan, normalization):
             stage_width, KERNEL, use_bias=bias, **options, **_weights(dcgan)
         )(x)
     x = layers.ReLU()(_normalize(x) if normalization else x)
-    x = layers.Conv2DTranspose(
-        channels, KERNEL, dtype="float32", **options, **_weights(dcgan)
-    )(x)
-    over = [size * 2 ** len(filters) - wanted for size, wanted in ((rows, height), (columns, width))]
+    x = layers.Conv2DTranspose(channels, KERNEL, dtype="float32", **options, **_weights(dcgan))(x)
+    over = [
+        size * 2 ** len(filters) - wanted for size, wanted in ((rows, height), (columns, width))
+    ]
     if any(over):
         crop = [(excess // 2, excess - excess // 2) for excess in over]
         x = layers.Cropping2D(crop, dtype="float32")(x)

@@ -1,0 +1,241 @@
+"""What the README claims of the models' quality, each as a small table. Run:
+
+    python benchmarks/quality.py reconstruction     # autoencoders beside PCA, denoising, sparsity
+    python benchmarks/quality.py likelihood         # the VAE's ELBO and importance-weighted bounds
+    python benchmarks/quality.py classes            # does DCGAN draw every digit?
+    python benchmarks/quality.py labels             # does ConditionalGAN draw what is asked for?
+    python benchmarks/quality.py ring [--picture docs/images/ring.png]    # modes found
+
+All but the ring use `mnist_5k`, 4,000 images to train and 1,000 to test; numbers are means over
+the seeds (`--seeds`). The judge of samples is scikit-learn's support vector classifier, trained on
+the 4,000 real images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+
+import keras_genzoo as genzoo
+from keras_genzoo.callbacks import pictures
+
+SHAPE = (28, 28, 1)
+
+
+@functools.cache
+def mnist():
+    """Training images and labels, test images and labels."""
+    return (*genzoo.data.arrays("mnist_5k", "train"), *genzoo.data.arrays("mnist_5k", "test"))
+
+
+def unit(images):
+    return images.astype("float32") / 255.0
+
+
+@functools.cache
+def classifier():
+    """A support vector classifier of digits, and its accuracy on the test split."""
+    from sklearn.svm import SVC
+
+    x, y, x_test, y_test = mnist()
+    judge = SVC(C=10.0).fit(unit(x).reshape(len(x), -1), y)
+    return judge, judge.score(unit(x_test).reshape(len(x_test), -1), y_test)
+
+
+def train(model, x, y=None, *, epochs, batch_size=64, **compile_arguments):
+    """Fits a model; the seconds it took."""
+    model.compile(**compile_arguments)
+    start = time.perf_counter()
+    model.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0)
+    return time.perf_counter() - start
+
+
+def mean_std(values):
+    return f"{np.mean(values):.4g} ± {np.std(values):.2g}"
+
+
+def psnr(clean, other):
+    """Peak signal-to-noise ratio in decibels, the mean over images; the peak is 1."""
+    errors = np.mean((clean - other) ** 2, axis=(1, 2, 3))
+    return float(np.mean(-10 * np.log10(errors)))
+
+
+def reconstruction(seeds, epochs):
+    from sklearn.decomposition import PCA
+
+    x, _, x_test, _ = mnist()
+    clean = unit(x_test)
+    flat, flat_test = unit(x).reshape(len(x), -1), clean.reshape(len(clean), -1)
+    pca = PCA(32, random_state=0).fit(flat)
+    restored = pca.inverse_transform(pca.transform(flat_test))
+    baseline = float(np.mean((restored - flat_test) ** 2))
+    print("| 32 numbers a code | test mean squared error | below PCA | seconds |")
+    print(f"|---|---|---|---|\n| PCA | {baseline:.5f} | | |")
+    models = {
+        "Autoencoder": (genzoo.Autoencoder, 60),
+        "ConvolutionalAutoencoder": (genzoo.ConvolutionalAutoencoder, 60),
+    }
+    for name, (cls, default_epochs) in models.items():
+        errors, seconds = [], []
+        for seed in seeds:
+            keras.utils.set_random_seed(seed)
+            model = cls(SHAPE, latent_dim=32)
+            seconds.append(train(model, x, epochs=epochs or default_epochs))
+            errors.append(np.mean((model.reconstruct(x_test) - clean) ** 2))
+        gain = 100 * (1 - np.mean(errors) / baseline)
+        print(f"| {name} | {mean_std(errors)} | {gain:.0f}% | {np.mean(seconds):.0f} |", flush=True)
+
+    noisy = clean + np.random.default_rng(0).normal(0, 0.5, clean.shape).astype("float32")
+    gains = []
+    for seed in seeds:
+        keras.utils.set_random_seed(seed)
+        model = genzoo.DenoisingAutoencoder(SHAPE, corruption=keras.layers.GaussianNoise(0.5))
+        train(model, x, epochs=epochs or 30)
+        gains.append(psnr(clean, model.reconstruct(noisy)) - psnr(clean, noisy))
+    before = psnr(clean, noisy)
+    print(f"\nDenoising, σ = 0.5: input {before:.2f} dB, gain {mean_std(gains)} dB", flush=True)
+
+    fractions = []
+    for seed in seeds:
+        keras.utils.set_random_seed(seed)
+        model = genzoo.SparseAutoencoder(SHAPE, target_rate=0.05)
+        train(model, x, epochs=epochs or 30)
+        logs = model.evaluate(x_test, verbose=0, return_dict=True)
+        fractions.append(logs["active_fraction"])
+        print({name: round(float(value), 5) for name, value in logs.items()})
+    print(f"Sparse, target 0.05: active fraction on the test split {mean_std(fractions)}")
+
+
+def likelihood(seeds, epochs):
+    x, _, x_test, _ = mnist()
+    rows = {"ELBO, train": [], "ELBO, test": [], **{f"K = {k}, test": [] for k in (1, 5, 50)}}
+    for seed in seeds:
+        keras.utils.set_random_seed(seed)
+        model = genzoo.VAE(SHAPE, latent_dim=16)
+        train(model, x, epochs=epochs or 40)
+        for name, split in {"ELBO, train": x, "ELBO, test": x_test}.items():
+            rows[name].append(model.evaluate(split, verbose=0, return_dict=True)["elbo"])
+        for k in (1, 5, 50):
+            rows[f"K = {k}, test"].append(model.log_likelihood(x_test, num_samples=k).mean())
+    print("| VAE, 16 latents | nats an image |\n|---|---|")
+    for name, values in rows.items():
+        print(f"| {name} | {mean_std(values)} |")
+
+
+def classes(seeds, epochs):
+    judge, accuracy = classifier()
+    x, *_ = mnist()
+    print(f"judge's accuracy on real test images: {accuracy:.3f}")
+    print(
+        "| seed | share of each digit among 1,000 samples, % | smallest | seconds |\n|---|---|---|---|"
+    )
+    for seed in seeds:
+        keras.utils.set_random_seed(seed)
+        model = genzoo.DCGAN(SHAPE)
+        seconds = train(model, x, epochs=epochs or 50)
+        found = judge.predict(model.sample(1000, seed=seed).reshape(1000, -1))
+        shares = np.bincount(found, minlength=10) / 10
+        text = " ".join(f"{share:.1f}" for share in shares)
+        print(f"| {seed} | {text} | {shares.min():.1f} | {seconds:.0f} |", flush=True)
+
+
+def labels(seeds, epochs):
+    judge, accuracy = classifier()
+    x, y, *_ = mnist()
+    print(f"judge's accuracy on real test images: {accuracy:.3f}")
+    print("| seed | agreement with the asked label, 1,000 samples | seconds |\n|---|---|---|")
+    for seed in seeds:
+        keras.utils.set_random_seed(seed)
+        model = genzoo.ConditionalGAN(SHAPE, num_classes=10)
+        seconds = train(model, x, y, epochs=epochs or 50)
+        asked = np.arange(1000) % 10
+        found = judge.predict(model.sample(labels=asked, seed=seed).reshape(1000, -1))
+        print(f"| {seed} | {np.mean(found == asked):.3f} | {seconds:.0f} |", flush=True)
+
+
+def ring_networks():
+    generator = genzoo.networks.dense_decoder((2,), 16, hidden_units=(128, 128))
+    critic = genzoo.networks.dense_discriminator((2,), hidden_units=(128, 128))
+    return {"latent_dim": 16, "generator": generator, "discriminator": critic}
+
+
+def ring(seeds, steps, picture=None):
+    mixture = genzoo.data.ring(8)
+    rows = {
+        "GAN, minimax": (genzoo.GAN, {"loss": "minimax"}, 1),
+        "GAN": (genzoo.GAN, {}, 1),
+        "WGANGP": (genzoo.WGANGP, {}, 5),
+    }
+    print(
+        "| ring of 8 | modes | % high quality | KL to uniform, nats | seconds |\n|---|---|---|---|---|"
+    )
+    shown = {}
+    for name, (cls, arguments, critic_steps) in rows.items():
+        scores, seconds = [], []
+        for seed in seeds:
+            keras.utils.set_random_seed(seed)
+            model = cls((2,), **ring_networks(), **arguments)
+            batch = 256 * critic_steps
+            data = mixture.dataset(100_000, batch_size=batch, seed=seed).repeat()
+            model.compile(*ring_optimizers(name, steps), steps_per_execution=50)
+            start = time.perf_counter()
+            model.fit(data, steps_per_epoch=steps, epochs=1, verbose=0)
+            seconds.append(time.perf_counter() - start)
+            samples = model.sample(2500, seed=seed)
+            shown.setdefault(name, samples)
+            scores.append(mixture.score(samples))
+        columns = [[score[key] for score in scores] for key in ("modes", "high_quality", "kl")]
+        columns[1] = [100 * share for share in columns[1]]
+        cells = " | ".join(mean_std(column) for column in columns)
+        print(f"| {name} | {cells} | {np.mean(seconds):.0f} |", flush=True)
+    if picture:
+        draw_ring(picture, mixture.sample(2500, seed=0), shown)
+
+
+def ring_optimizers(name, steps):
+    options = {"beta_1": 0.0, "beta_2": 0.9} if name == "WGANGP" else {"beta_1": 0.5}
+    return [
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(5e-4, steps), **options),
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(5e-4, steps), **options),
+    ]
+
+
+def draw_ring(path, real, shown):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3 * len(shown), 3.2), layout="constrained")
+    for axes, (name, samples) in zip(figure.subplots(1, len(shown)), shown.items(), strict=True):
+        axes.scatter(*real.T, s=14, color="0.8", linewidths=0)
+        axes.scatter(*samples.T, s=2, color="tab:blue", linewidths=0)
+        axes.set(title=name, aspect="equal", xlim=(-1.5, 1.5), ylim=(-1.5, 1.5))
+        axes.set_axis_off()
+    FigureCanvasAgg(figure)
+    with pictures.replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=110)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = {f.__name__: f for f in (reconstruction, likelihood, classes, labels, ring)}
+    parser.add_argument("command", choices=commands)
+    parser.add_argument("--seeds", type=int, nargs="+", help="default: 0 1 2; ring: 0 to 4")
+    parser.add_argument("--epochs", type=int, help="fewer or more than each table's default")
+    parser.add_argument("--steps", type=int, default=20_000, help="of the generator, ring")
+    parser.add_argument("--picture", help="ring: also draw the first seed's samples, to this file")
+    flags = parser.parse_args()
+    if flags.command == "ring":
+        ring(flags.seeds or range(5), flags.steps, flags.picture)
+    else:
+        commands[flags.command](flags.seeds or range(3), flags.epochs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Every snippet of the README, the docs and the docstrings runs."""
+
+import inspect
+import os
+import pathlib
+import pkgutil
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_genzoo as genzoo
+
+ROOT = pathlib.Path(__file__).parents[1]
+SNIPPET = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def documented_objects():
+    """Everything with a docstring in the package, by its place, once."""
+    found = {}
+    for module in pkgutil.walk_packages(genzoo.__path__, "keras_genzoo."):
+        module = __import__(module.name, fromlist=["_"])
+        found[module.__name__] = module
+        for name, item in vars(module).items():
+            if getattr(item, "__module__", "").startswith("keras_genzoo") and callable(item):
+                found[f"{item.__module__}.{name}"] = item
+                if inspect.isclass(item):
+                    for key, method in vars(item).items():
+                        if callable(method):
+                            found[f"{item.__module__}.{name}.{key}"] = method
+    return found
+
+
+def docstring_snippets():
+    for place, item in sorted(documented_objects().items()):
+        for snippet in SNIPPET.findall(inspect.cleandoc(item.__dict__.get("__doc__") or "")):
+            yield pytest.param(snippet, id=place)
+
+
+@pytest.fixture
+def short_training(monkeypatch, tmp_path):
+    """Trainings of two steps, in an empty directory."""
+    fit = keras.Model.fit
+
+    def short_fit(self, *args, **kwargs):
+        return fit(self, *args, **kwargs | {"epochs": 1, "steps_per_epoch": 2, "verbose": 0})
+
+    monkeypatch.setattr(keras.Model, "fit", short_fit)
+    monkeypatch.chdir(tmp_path)
+
+
+def folder_of_photos(folder):
+    """What `image_dataset_from_directory` reads: 64 small pictures in two folders."""
+    for number in range(64):
+        path = folder / str(number % 2) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        keras.utils.save_img(path, np.random.default_rng(number).random((70, 50, 3)))
+
+
+@pytest.mark.parametrize("snippet", docstring_snippets())
+def test_docstring(snippet, short_training):
+    exec(snippet, {"genzoo": genzoo, "keras": keras, "np": np})
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_page(page, short_training):
+    snippets = SNIPPET.findall((ROOT / page).read_text())
+    assert snippets
+    folder_of_photos(pathlib.Path("photos"))
+    names = {}
+    for snippet in snippets:  # as a reader runs them: one after the other
+        exec(snippet, names)
+
+
+def test_public_classes_have_examples():
+    for name in genzoo.__all__:
+        item = getattr(genzoo, name)
+        if inspect.isclass(item):
+            assert SNIPPET.search(inspect.cleandoc(item.__doc__)), name
+            assert "Differs from the paper" in item.__doc__, name
+
+
+def test_links_and_pictures_exist():
+    for page in ROOT.glob("*.md"):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (ROOT / target).exists(), f"{page.name}: {target}"
+
+
+def test_import_is_light():
+    """The library adds no heavy module to what Keras and TensorFlow import themselves."""
+    code = """
+import sys, keras, tensorflow
+before = set(sys.modules)
+import keras_genzoo
+heavy = {"matplotlib", "tensorflow_datasets", "sklearn", "mlxtend", "scipy", "pandas"}
+print(sorted(heavy & ({name.split(".")[0] for name in set(sys.modules) - before})))
+"""
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    ).stdout
+    assert output.strip().splitlines()[-1] == "[]"
