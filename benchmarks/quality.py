@@ -1,4 +1,6 @@
-"""What the README claims of the models' quality, each as a small table. Run:
+"""What the README claims of the models' quality, each as a small table.
+
+Run:
 
     python benchmarks/quality.py reconstruction     # autoencoders beside PCA, denoising, sparsity
     python benchmarks/quality.py likelihood         # the VAE's ELBO and importance-weighted bounds
@@ -134,7 +136,8 @@ def classes(seeds, epochs):
     x, *_ = mnist()
     print(f"judge's accuracy on real test images: {accuracy:.3f}")
     print(
-        "| seed | share of each digit among 1,000 samples, % | smallest | seconds |\n|---|---|---|---|"
+        "| seed | share of each digit among 1,000 samples, % | smallest | seconds |\n"
+        "|---|---|---|---|"
     )
     for seed in seeds:
         keras.utils.set_random_seed(seed)
@@ -174,7 +177,8 @@ def ring(seeds, steps, picture=None):
         "WGANGP": (genzoo.WGANGP, {}, 5),
     }
     print(
-        "| ring of 8 | modes | % high quality | KL to uniform, nats | seconds |\n|---|---|---|---|---|"
+        "| ring of 8 | modes | % high quality | KL to uniform, nats | seconds |\n"
+        "|---|---|---|---|---|"
     )
     shown = {}
     for name, (cls, arguments, critic_steps) in rows.items():

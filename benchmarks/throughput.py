@@ -263,7 +263,7 @@ class PublicVAE(keras.Model):
         return {tracker.name: tracker.result() for tracker in self.trackers}
 
 
-# Contenders: functions that take a number of steps and return the seconds they took. ---------------
+# Contenders: functions that take a number of steps and return the seconds they took. ------------
 
 
 def run_fit(model, dataset):

@@ -23,6 +23,10 @@ class BernoulliLikelihood(keras.layers.Layer):
 
     bounded = True
 
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.built = True
+
     def log_prob(self, x: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Log p(x | z) in nats, shape (batch,), float32; `x` lies in [0, 1]."""
         logits = ops.cast(logits, "float32")

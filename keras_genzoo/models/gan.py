@@ -194,7 +194,9 @@ class GAN(LatentSampling, GenerativeModel):
         size = keras.ops.shape(x)[0]
         parts = []
         for step in range(self.critic_steps):
-            places = tf.range(step, tf.maximum(size, self.critic_steps), self.critic_steps) % size
+            # A replica without examples has empty parts.
+            limit = tf.where(size > 0, tf.maximum(size, self.critic_steps), step)
+            places = tf.range(step, limit, self.critic_steps) % tf.maximum(size, 1)
             part = None if labels is None else tf.gather(labels, places)
             parts.append((tf.gather(x, places), part))
         return parts

@@ -19,7 +19,7 @@ class SparseAutoencoder(EncoderDecoder):
 
     It adds to the squared error, averaged over the numbers of an example,
     `kl_weight` Σⱼ KL(target_rate ‖ ρⱼ) + `l1_weight` Σⱼ |aⱼ|, where aⱼ is the activation of unit j
-    and ρⱼ its mean over the batch. It logs `active_fraction`, the mean activation: as for the target
+    and ρⱼ its mean over the batch. It logs `active_fraction`, the mean activation: as in the target
     rate, an activation counts as the probability that its unit is active.
 
     Args:
