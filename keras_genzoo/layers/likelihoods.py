@@ -8,6 +8,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_genzoo.naming import resolve
+
 
 def _sum_over_data(values):
     return ops.sum(values, axis=tuple(range(1, len(values.shape))))
@@ -66,14 +68,9 @@ class GaussianLikelihood(keras.layers.Layer):
         return ops.cast(mean, "float32")
 
 
-def get(identifier):
+_KNOWN = {"bernoulli": BernoulliLikelihood, "gaussian": GaussianLikelihood}
+
+
+def get(identifier: str | keras.layers.Layer) -> keras.layers.Layer:
     """The likelihood of a name, or the object itself."""
-    known = {"bernoulli": BernoulliLikelihood, "gaussian": GaussianLikelihood}
-    if identifier in known:
-        return known[identifier]()
-    if callable(getattr(identifier, "log_prob", None)):
-        return identifier
-    raise ValueError(
-        f"`likelihood` must be one of {sorted(known)}, or an object with `log_prob` and `mean`. "
-        f"Received: likelihood={identifier!r}"
-    )
+    return resolve("likelihood", identifier, _KNOWN, ("log_prob", "mean"))

@@ -11,6 +11,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_genzoo.naming import resolve
+
 
 class AdversarialLoss:
     """Base of the losses; a loss of one's own needs the two methods and, to be saved, a config."""
@@ -139,13 +141,4 @@ def get(identifier: str | AdversarialLoss) -> AdversarialLoss:
     loss = genzoo.losses.get("hinge")
     ```
     """
-    if isinstance(identifier, str) and identifier in _KNOWN:
-        return _KNOWN[identifier]()
-    if all(
-        callable(getattr(identifier, f"{p}_loss", None)) for p in ("discriminator", "generator")
-    ):
-        return identifier
-    raise ValueError(
-        f"`loss` must be one of {sorted(_KNOWN)}, or an object with `discriminator_loss` and "
-        f"`generator_loss`. Received: loss={identifier!r}"
-    )
+    return resolve("loss", identifier, _KNOWN, ("discriminator_loss", "generator_loss"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 from keras import ops
+
+from keras_genzoo.naming import resolve
 
 PLACES = ("interpolates", "real", "fake", "perturbed_real")
 
@@ -100,20 +103,13 @@ class GradientPenalty:
 
 
 _KNOWN = {
-    "wgan_gp": {},
-    "dragan": {"at": "perturbed_real"},
-    "r1": {"at": "real", "target": 0.0, "weight": 5.0},
-    "r2": {"at": "fake", "target": 0.0, "weight": 5.0},
+    "wgan_gp": GradientPenalty,
+    "dragan": functools.partial(GradientPenalty, at="perturbed_real"),
+    "r1": functools.partial(GradientPenalty, at="real", target=0.0, weight=5.0),
+    "r2": functools.partial(GradientPenalty, at="fake", target=0.0, weight=5.0),
 }
 
 
-def get(identifier):
+def get(identifier: str | Callable | None) -> Callable | None:
     """The penalty of a name, the object itself, or None."""
-    if isinstance(identifier, str) and identifier in _KNOWN:
-        return GradientPenalty(**_KNOWN[identifier])
-    if identifier is None or callable(identifier):
-        return identifier
-    raise ValueError(
-        f"`penalty` must be None, one of {sorted(_KNOWN)}, or a callable like `GradientPenalty`. "
-        f"Received: penalty={identifier!r}"
-    )
+    return None if identifier is None else resolve("penalty", identifier, _KNOWN, ("__call__",))

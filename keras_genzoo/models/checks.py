@@ -82,7 +82,11 @@ def _fits(declared, symbols) -> bool:
 
 def check_data(x, data_shape: Sequence[int], *, bounded: bool, name: str = "x") -> None:
     """Checks a batch or a whole array of data: shape, type, range (if `bounded`) and NaN."""
-    shape, dtype = tuple(x.shape), np.dtype(_dtype(x))
+    is_array = hasattr(x, "shape") and hasattr(x, "dtype")
+    if not is_array or isinstance(x, (tf.RaggedTensor, tf.SparseTensor)):
+        keys = f" of keys {sorted(x)} (tfds: `as_supervised=True`)" if isinstance(x, dict) else ""
+        raise ValueError(f"`{name}` must be an array. Received: {type(x).__name__}{keys}")
+    shape, dtype = tuple(x.shape), np.dtype(getattr(x.dtype, "as_numpy_dtype", x.dtype))
     _check_spec(shape, dtype, data_shape, bounded, name)
     if shape[0] == 0:
         raise ValueError(f"`{name}` must hold at least one example. Received: shape {shape}")
@@ -129,6 +133,8 @@ def check_labels(labels, num_classes: int, num_examples: int, name: str = "y") -
             f"[0, {num_classes}). Received: {name}=None"
         )
     labels = np.asarray(labels)
+    if num_examples == 0:
+        raise ValueError(f"`{name}` must hold at least one label. Received: none")
     if labels.shape != (num_examples,):
         raise ValueError(
             f"`{name}` must hold one label an example, shape ({num_examples},). "
@@ -136,10 +142,19 @@ def check_labels(labels, num_classes: int, num_examples: int, name: str = "y") -
         )
     if labels.dtype.kind not in "iu":
         raise ValueError(f"`{name}` must be integers. Received: dtype {labels.dtype}")
-    if labels.size and (labels.min() < 0 or labels.max() >= num_classes):
+    if labels.min() < 0 or labels.max() >= num_classes:
         raise ValueError(
             f"`{name}` must lie in [0, {num_classes}). "
             f"Received: labels from {labels.min()} to {labels.max()}"
+        )
+
+
+def check_no_weights(data, name: str) -> None:
+    """Refuses the third part of a tuple."""
+    if isinstance(data, (tuple, list)) and len(data) > 2:
+        raise ValueError(
+            f"`{name}` must hold `data` or `(data, labels)`; weights of samples or classes are "
+            f"not supported. Received: {len(data)} parts"
         )
 
 
@@ -190,11 +205,7 @@ def _check_batch(batch, at_least, name, *, data_shape, num_classes, bounded):
             f"`{name}` must yield at least one batch: are there fewer examples than a batch "
             "holds? Received: an empty data set"
         )
-    if isinstance(batch, (tuple, list)) and len(batch) > 2:
-        raise ValueError(
-            f"`{name}` must yield `data` or `(data, labels)`; weights of samples or classes are "
-            f"not supported. Received: {len(batch)} parts"
-        )
+    check_no_weights(batch, name)
     data, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
     check_data(data, data_shape, bounded=bounded, name=name)
     _check_at_least(data.shape[0], at_least)
@@ -205,11 +216,6 @@ def _check_batch(batch, at_least, name, *, data_shape, num_classes, bounded):
 def _check_arrays(
     x, y, batch_size, at_least, full_batch, name, *, data_shape, num_classes, bounded
 ):
-    if not hasattr(x, "shape") or not hasattr(x, "dtype"):
-        raise ValueError(
-            f"`{name}` must be an array, a tf.data.Dataset, a PyDataset or a generator. "
-            f"Received: {type(x).__name__}"
-        )
     check_data(x, data_shape, bounded=bounded, name=name)
     if full_batch and x.shape[0] < batch_size:
         raise ValueError(
@@ -227,7 +233,3 @@ def _check_at_least(size, at_least):
             f"A batch must hold at least one example for each of the `critic_steps`={at_least}, "
             f"which see different data. Received: batches of {size}"
         )
-
-
-def _dtype(x):
-    return x.dtype.as_numpy_dtype if isinstance(x, tf.Tensor) else x.dtype

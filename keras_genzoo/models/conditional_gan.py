@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import keras
 
 from keras_genzoo import losses
+from keras_genzoo.models import checks
 from keras_genzoo.models.dcgan import DCGAN
 from keras_genzoo.models.gan import GAN
 
@@ -63,7 +64,7 @@ class ConditionalGAN(GAN):
             image_shape,
             latent_dim,
             loss,
-            num_classes=num_classes,
+            num_classes=checks.check_positive_int(num_classes, "num_classes"),
             penalty=penalty,
             critic_steps=critic_steps,
             generator=generator,

@@ -71,5 +71,19 @@ class DenoisingAutoencoder(EncoderDecoder):
         reconstruction = self.reconstruct_step(corrupted, labels, training)
         return {"loss": self.squared_error(x, reconstruction)}, reconstruction
 
+    def evaluate(self, *args, **kwargs):
+        """Keras's `evaluate`; the same corruption at every call."""
+        # The corruption's seeds are its only integers. They start anew, and go on afterwards where
+        # training left them.
+        seeds = [v for v in self.corruption.variables if "int" in v.dtype]
+        before = [seed.numpy() for seed in seeds]
+        for seed in seeds:
+            seed.assign(keras.ops.zeros_like(seed))
+        try:
+            return super().evaluate(*args, **kwargs)
+        finally:
+            for seed, state in zip(seeds, before, strict=True):
+                seed.assign(state)
+
     def check_inputs(self, x, labels=None):
         return self.check_data(x, labels, bounded=False)

@@ -124,32 +124,41 @@ class GenerativeModel(keras.Model):
         Raises:
             ValueError: If the data don't fit the model, before any training.
         """
-        for name in ("class_weight", "sample_weight"):
-            if kwargs.get(name) is not None:
-                raise ValueError(
-                    f"`{name}` is not supported. Received: {name}={kwargs[name]!r:.50}"
-                )
+        call = inspect.signature(super().fit).bind(x, y, batch_size, *args, **kwargs)
+        arguments = call.arguments
+        self._refuse_weights(arguments)
         if not hasattr(x, "shape"):
-            kwargs["shuffle"] = False  # only arrays can be; Keras warns of its own default
-        x = self._check_data(x, y, batch_size, min_batch=self.min_batch, full_batch=True)
-        validation = kwargs.get("validation_data")
+            arguments["shuffle"] = False  # only arrays can be; Keras warns of its own default
+        arguments["x"] = self._check_data(
+            x, y, batch_size, at_least=self.min_batch, full_batch=True
+        )
+        validation = arguments.get("validation_data")
         if validation is not None:
+            checks.check_no_weights(validation, "validation_data")
             data, labels, _ = keras.utils.unpack_x_y_sample_weight(validation)
-            size = kwargs.get("validation_batch_size") or batch_size
-            checked = self._check_data(data, labels, size, "validation_data")
-            if isinstance(validation, (tuple, list)):
-                checked = (checked, *validation[1:])
-            kwargs["validation_data"] = checked
-        return super().fit(x, y, batch_size, *args, **kwargs)
+            size = arguments.get("validation_batch_size") or batch_size
+            data = self._check_data(data, labels, size, "validation_data")
+            is_pair = isinstance(validation, (tuple, list))
+            arguments["validation_data"] = (data, *validation[1:]) if is_pair else data
+        return super().fit(*call.args, **call.kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, *args, **kwargs):
         """Keras's `evaluate`, after a check of the data; the same noise at every call."""
         if not kwargs.get("_use_cached_eval_dataset"):  # checked by fit
+            call = inspect.signature(super().evaluate).bind(x, y, batch_size, *args, **kwargs)
+            self._refuse_weights(call.arguments)
             x = self._check_data(x, y, batch_size)
         self.evaluation_noise.reset()
         return super().evaluate(x, y, batch_size, *args, **kwargs)
 
-    def _check_data(self, x, y, batch_size, name="x", *, min_batch=1, full_batch=False):
+    @staticmethod
+    def _refuse_weights(arguments: dict) -> None:
+        for name in ("class_weight", "sample_weight"):
+            value = arguments.get(name)
+            if value is not None:
+                raise ValueError(f"`{name}` is not supported. Received: {name}={value!r:.50}")
+
+    def _check_data(self, x, y, batch_size, name="x", **options):
         return checks.check_fit_data(
             x,
             y,
@@ -158,8 +167,7 @@ class GenerativeModel(keras.Model):
             bounded=self.bounded,
             batch_size=batch_size,
             name=name,
-            at_least=min_batch,
-            full_batch=full_batch,
+            **options,
         )
 
     def unpack(self, data) -> tuple[tf.Tensor, tf.Tensor | None]:
@@ -202,8 +210,6 @@ class GenerativeModel(keras.Model):
 
     def check_data(self, x, labels=None, *, bounded: bool | None = None) -> tf.Tensor | None:
         """Checks data given to a verb; returns its labels as `check_labels` does."""
-        if not hasattr(x, "shape") or not hasattr(x, "dtype"):
-            raise ValueError(f"`x` must be an array. Received: {type(x).__name__}")
         checks.check_data(x, self.data_shape, bounded=self.bounded if bounded is None else bounded)
         return self.check_labels(labels, x.shape[0])
 

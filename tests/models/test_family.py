@@ -1,0 +1,515 @@
+"""What every model of the zoo must do: one table, one contract."""
+
+import functools
+import inspect
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_genzoo as genzoo
+from keras_genzoo import networks
+
+IMAGE = (8, 8, 1)
+AE_LOGS = {"loss"}
+VAE_LOGS = {"loss", "reconstruction_loss", "kl_loss", "elbo"}
+GAN_LOGS = {"generator_loss", "discriminator_loss"}
+PENALTY_LOGS = GAN_LOGS | {"gradient_penalty"}
+
+
+def autoencoder_parts(codes, outputs=None, activation=None, **options):
+    """A small encoder and decoder."""
+    return {
+        "encoder": networks.encoder(
+            IMAGE, outputs or codes, filters=(4,), output_activation=activation, **options
+        ),
+        "decoder": networks.decoder(IMAGE, codes, filters=(4,), **options),
+    }
+
+
+def gan_parts(shape=IMAGE, normalization=True, **options):
+    """A small generator and discriminator, convolutional for images."""
+    size = {"filters": (4, 8)} if networks.is_image(shape) else {"hidden_units": (8,)}
+    critic = networks.discriminator(shape, normalization=normalization, **size, **options)
+    return {"generator": networks.generator(shape, 4, **size, **options), "discriminator": critic}
+
+
+def sparse():
+    parts = autoencoder_parts(8, activation="sigmoid")
+    return genzoo.SparseAutoencoder(IMAGE, 8, target_rate=0.2, l1_weight=1e-3, **parts)
+
+
+def denoising():
+    corruption = genzoo.layers.MaskingNoise(0.2)
+    return genzoo.DenoisingAutoencoder(IMAGE, 4, corruption=corruption, **autoencoder_parts(4))
+
+
+def gan():
+    generator = networks.dense_decoder(IMAGE, 4, hidden_units=(8,), output_activation="sigmoid")
+    discriminator = networks.dense_discriminator(IMAGE, hidden_units=(8,))
+    return genzoo.GAN(IMAGE, 4, generator=generator, discriminator=discriminator)
+
+
+# Name: (what builds it, what it logs).
+CASES = {
+    "Autoencoder": (lambda: genzoo.Autoencoder(IMAGE, 4, (16,)), AE_LOGS),
+    "ConvolutionalAutoencoder": (
+        lambda: genzoo.ConvolutionalAutoencoder(IMAGE, 4, (4,)),
+        AE_LOGS,
+    ),
+    "SparseAutoencoder": (
+        sparse,
+        {"loss", "reconstruction_loss", "sparsity_loss", "active_fraction"},
+    ),
+    "DenoisingAutoencoder": (denoising, AE_LOGS),
+    "VAE": (lambda: genzoo.VAE(IMAGE, 4, 2.0, **autoencoder_parts(4, 8)), VAE_LOGS),
+    "VAE, Gaussian, of vectors": (
+        lambda: genzoo.VAE(
+            (2,),
+            4,
+            likelihood="gaussian",
+            encoder=networks.encoder((2,), 8, hidden_units=(8,)),
+            decoder=networks.decoder((2,), 4, hidden_units=(8,)),
+        ),
+        VAE_LOGS,
+    ),
+    "VAE, conditional": (
+        lambda: genzoo.VAE(IMAGE, 4, num_classes=10, **autoencoder_parts(4, 8, num_classes=10)),
+        VAE_LOGS,
+    ),
+    "GAN": (gan, GAN_LOGS),
+    "GAN, least squares, R1, of vectors": (
+        lambda: genzoo.GAN((2,), 4, "least_squares", penalty="r1", **gan_parts((2,))),
+        PENALTY_LOGS,
+    ),
+    "DCGAN": (lambda: genzoo.DCGAN(IMAGE, 4, **gan_parts()), GAN_LOGS),
+    "ConditionalGAN": (
+        lambda: genzoo.ConditionalGAN(IMAGE, 10, 4, **gan_parts(num_classes=10)),
+        GAN_LOGS,
+    ),
+    "WGAN": (
+        lambda: genzoo.WGAN(IMAGE, 4, clip_value=0.02, critic_steps=2, **gan_parts()),
+        GAN_LOGS,
+    ),
+    "WGANGP": (
+        lambda: genzoo.WGANGP(IMAGE, 4, critic_steps=2, **gan_parts(normalization=False)),
+        PENALTY_LOGS,
+    ),
+    "WGANGP, conditional, one-sided": (
+        lambda: genzoo.WGANGP(
+            IMAGE,
+            4,
+            num_classes=10,
+            critic_steps=2,
+            penalty=genzoo.losses.GradientPenalty(5.0, one_sided=True),
+            **gan_parts(normalization=False, num_classes=10),
+        ),
+        PENALTY_LOGS,
+    ),
+}
+
+
+def build(name):
+    keras.utils.set_random_seed(3)
+    model = CASES[name][0]()
+    model.compile()
+    return model
+
+
+class Case:
+    """A model after two steps of training, and its data."""
+
+    def __init__(self, name, digits):
+        self.name, self.logs = name, CASES[name][1]
+        self.model = build(name)
+        images, labels = digits
+        if self.model.data_shape == IMAGE:
+            self.x = images[:64]
+        else:
+            self.x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+        self.labels = None if self.model.num_classes is None else labels[:64]
+        self.history = self.fit(self.model).history
+
+    def fit(self, model):
+        return model.fit(self.x, self.labels, batch_size=32, shuffle=False, verbose=0)
+
+    def batch(self):
+        x = tf.constant(self.x[:32])
+        return x if self.labels is None else (x, tf.constant(self.labels[:32]))
+
+    def evaluate(self, model):
+        return model.evaluate(self.x, self.labels, verbose=0, return_dict=True)
+
+    def given_labels(self, size):
+        return {} if self.labels is None else {"labels": self.labels[:size]}
+
+    def inputs(self):
+        """What `model(inputs)` takes, eight examples."""
+        if hasattr(self.model, "encoder"):
+            scale = 255 if self.x.dtype == np.uint8 else 1
+            inputs = tf.constant(self.x[:8] / scale, tf.float32)
+        else:
+            inputs = tf.random.stateless_normal((8, self.model.latent_dim), (1, 2))
+        return inputs if self.labels is None else [inputs, tf.constant(self.labels[:8], tf.int32)]
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request, digits):
+    return Case(request.param, digits)
+
+
+def equal_variables(first, second):
+    assert len(first) == len(second) > 0
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=getattr(a, "path", ""))
+
+
+def test_fit_logs_exactly_these_names(case):
+    assert set(case.history) == case.logs
+    assert np.isfinite(list(case.history.values())).all()
+
+
+def test_evaluate_logs_exactly_these_names_and_repeats(case):
+    logs = case.evaluate(case.model)
+    assert set(logs) == case.logs
+    assert np.isfinite(list(logs.values())).all()
+    assert case.evaluate(case.model) == logs
+
+
+def test_constructor_arguments_are_attributes_and_config(case):
+    model, config = case.model, case.model.get_config()
+    for name, parameter in inspect.signature(type(model)).parameters.items():
+        if parameter.kind is not parameter.VAR_KEYWORD:
+            assert hasattr(model, name)
+            restored = keras.saving.deserialize_keras_object(config[name])
+            own = getattr(model, name)
+            if isinstance(own, tuple):
+                assert tuple(restored) == own
+            elif not isinstance(own, keras.layers.Layer):
+                assert getattr(restored, "__dict__", restored) == getattr(own, "__dict__", own)
+    assert model.latent_dim in (4, 8)
+
+
+def test_from_config(case):
+    config = case.model.get_config()
+    copy = type(case.model).from_config(config)
+    assert type(copy) is type(case.model) and copy.get_config().keys() == config.keys()
+    shapes = [variable.shape for variable in case.model.variables]
+    assert [variable.shape for variable in copy.variables] == shapes
+    assert copy.log_names == case.model.log_names
+
+
+def optimizers(model):
+    return [getattr(model, name) for name in model.default_optimizers()]
+
+
+def test_save_and_load(case, tmp_path):
+    model = case.model
+    model.save(tmp_path / "model.keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        copy = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(copy) is type(model)
+    equal_variables(model.variables, copy.variables)
+    for own, restored in zip(optimizers(model), optimizers(copy), strict=True):
+        assert type(restored) is type(own) and restored.get_config() == own.get_config()
+        assert own.iterations >= 2
+        equal_variables(own.variables, restored.variables)
+    if hasattr(model, "sample"):
+        np.testing.assert_array_equal(model.sample(3, seed=1), copy.sample(3, seed=1))
+    # The next steps are equal too: the noise goes on where it was.
+    for trained in (model, copy):
+        trained.train_step(case.batch())
+    equal_variables(model.variables, copy.variables)
+
+
+def check_data(case, data, size):
+    assert isinstance(data, np.ndarray) and data.dtype == np.float32
+    assert data.shape == (size, *case.model.data_shape)
+    assert np.isfinite(data).all()
+    # A VAE's Gaussian means and an autoencoder's own decoder know no range.
+    sampled_images = not hasattr(case.model, "encoder") or case.name == "VAE, conditional"
+    if sampled_images and networks.is_image(case.model.data_shape):
+        assert data.min() >= 0 and data.max() <= 1
+
+
+def test_sample(case):
+    model = case.model
+    if not hasattr(model, "sample"):
+        pytest.skip("not generative")
+    first = model.sample(5, seed=1)
+    check_data(case, first, 5)
+    np.testing.assert_array_equal(model.sample(5, seed=1), first)
+    assert not np.array_equal(model.sample(5, seed=2), first)
+    assert not np.array_equal(model.sample(5), model.sample(5))
+    check_data(case, model.sample(300, seed=1), 300)  # more than a part at a time
+
+
+def test_sample_by_labels(case):
+    model = case.model
+    if not model.num_classes:
+        pytest.skip("not conditional")
+    for labels in ([1, 2, 1], np.array([1, 2, 1]), np.array([1, 2, 1], "uint8")):
+        data = model.sample(labels=labels, seed=1)
+        check_data(case, data, 3)
+    # The labels enter: the same latents, another class.
+    others = model.sample(labels=[3, 2, 3], seed=1)
+    assert not np.allclose(others[0], data[0]) and np.allclose(others[1], data[1])
+
+
+def test_verbs_of_autoencoders(case):
+    model = case.model
+    if not hasattr(model, "encoder"):
+        pytest.skip("no autoencoder")
+    x, labels = case.x[:5], case.given_labels(5)
+    codes = model.encode(x, **labels)
+    assert codes.shape == (5, model.latent_dim) and codes.dtype == np.float32
+    decoded, reconstruction = model.decode(codes, **labels), model.reconstruct(x, **labels)
+    check_data(case, decoded, 5)
+    np.testing.assert_allclose(decoded, reconstruction, rtol=1e-5, atol=1e-6)
+    scores = model.anomaly_score(x, **labels)
+    assert scores.shape == (5,) and scores.dtype == np.float32 and np.isfinite(scores).all()
+
+
+def test_uint8_and_float_images_are_the_same(case):
+    if case.x.dtype != np.uint8:
+        pytest.skip("no images")
+    floats = case.x.astype("float32") / 255
+    if case.name != "DenoisingAutoencoder":  # its noise differs
+        evaluate = functools.partial(
+            case.model.evaluate, y=case.labels, return_dict=True, verbose=0
+        )
+        assert evaluate(case.x) == pytest.approx(evaluate(floats), rel=1e-5)
+    if hasattr(case.model, "encoder"):
+        for verb in ("encode", "reconstruct", "anomaly_score"):
+            call = getattr(case.model, verb)
+            np.testing.assert_allclose(
+                call(case.x[:3], **case.given_labels(3)),
+                call(floats[:3], **case.given_labels(3)),
+                rtol=1e-4,
+                atol=1e-6,
+            )
+
+
+def test_call_is_differentiable(case):
+    inputs = case.inputs()
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        outputs = case.model(inputs)
+    assert outputs.shape == (8, *case.model.data_shape) and outputs.dtype == tf.float32
+    gradient = tape.gradient(outputs, inputs)
+    gradient = gradient[0] if isinstance(gradient, list) else gradient
+    assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
+
+
+def test_export(case, tmp_path):
+    path = tmp_path / "deep" / "export"
+    case.model.export(path)
+    assert [entry.name for entry in path.parent.iterdir()] == ["export"]
+    loaded = tf.saved_model.load(str(path))
+    served = loaded.serve(case.inputs())
+    np.testing.assert_allclose(served, case.model(case.inputs()), atol=1e-5)
+
+
+@pytest.mark.parametrize("existing", ["file", "directory"])
+def test_export_refuses_what_exists(tmp_path, existing):
+    path = tmp_path / "export"
+    kept = path if existing == "file" else path / "kept"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_text("mine")
+    with pytest.raises(FileExistsError, match=r"`filepath` must not exist.*Received: "):
+        build("Autoencoder").export(path)
+    assert kept.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
+    model = build("Autoencoder")
+
+    def half(self, path, **kwargs):
+        tf.io.gfile.makedirs(path)
+        raise RuntimeError("disk full")
+
+    monkeypatch.setattr(keras.Model, "export", half)
+    with pytest.raises(RuntimeError, match="disk full"):
+        model.export(tmp_path / "export")
+    assert list(tmp_path.iterdir()) == []
+
+
+SOME = ["Autoencoder", "VAE", "DCGAN", "WGANGP"]
+
+
+@pytest.fixture
+def mixed_float16():
+    keras.config.set_dtype_policy("mixed_float16")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_mixed_precision(mixed_float16, name, digits, tmp_path):
+    model = build(name)
+    before = [variable.numpy() for variable in model.trainable_variables]
+    logs = model.fit(digits[0][:192], batch_size=32, verbose=0).history
+    assert np.isfinite(list(logs.values())).all()
+    for optimizer in optimizers(model):
+        assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        assert optimizer.dynamic_scale > 1
+    after = model.trainable_variables
+    moved = [np.any(a != b) for a, b in zip(after, before, strict=True)]
+    assert np.mean(moved) > 0.9 and np.isfinite(np.concatenate([np.ravel(a) for a in after])).all()
+    model.save(tmp_path / "model.keras")
+    copy = keras.saving.load_model(tmp_path / "model.keras")
+    for own, restored in zip(optimizers(model), optimizers(copy), strict=True):
+        equal_variables(own.variables, restored.variables)
+
+
+def run(name, digits, **options):
+    keras.utils.set_random_seed(3)
+    model = CASES[name][0]()
+    model.compile(**options)
+    return model.fit(digits[0][:64], batch_size=32, shuffle=False, verbose=0).history
+
+
+@pytest.mark.parametrize("name", ["VAE", "WGANGP"])
+def test_run_eagerly(name, digits):
+    eager, graph = run(name, digits, run_eagerly=True), run(name, digits)
+    assert eager.keys() == graph.keys()
+    for key, value in eager.items():
+        np.testing.assert_allclose(value, graph[key], rtol=1e-3, atol=1e-4, err_msg=key)
+
+
+def wgan_gp_of_points():
+    return genzoo.WGANGP((2,), 4, critic_steps=2, **gan_parts((2,)))
+
+
+@pytest.mark.parametrize("build", [CASES["Autoencoder"][0], wgan_gp_of_points])
+def test_jit_compile(build, digits):
+    x = digits[0][:64]
+    histories = []
+    for jit_compile in (True, False):
+        keras.utils.set_random_seed(3)
+        model = build()
+        model.compile(jit_compile=jit_compile)
+        assert model.jit_compile is jit_compile
+        data = x if model.bounded else x[:, 2, 2:4, 0] / 255
+        fitted = model.fit(data, batch_size=32, shuffle=False, verbose=0)
+        histories.append(fitted.history)
+    compiled, plain = histories
+    assert compiled.keys() == plain.keys()
+    for key, value in compiled.items():
+        assert np.isfinite(value).all()
+        if build is CASES["Autoencoder"][0]:  # under XLA other noise is drawn
+            np.testing.assert_allclose(value, plain[key], rtol=1e-2, err_msg=key)
+
+
+def test_steps_per_execution(digits):
+    at_once, one_by_one = (run("GAN", digits, steps_per_execution=n) for n in (2, 1))
+    for key, value in at_once.items():
+        np.testing.assert_allclose(value, one_by_one[key], rtol=1e-4, err_msg=key)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_xla_is_for_accelerators(name, monkeypatch):
+    assert build(name).jit_compile is False
+    gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
+    devices = [*tf.config.list_physical_devices(), gpu]
+    monkeypatch.setattr(
+        tf.config,
+        "list_physical_devices",
+        lambda kind=None: [d for d in devices if kind in (None, d.device_type)],
+    )
+    assert build(name).jit_compile is True
+
+
+def test_metrics_of_autoencoders(digits):
+    x = digits[0][:64]
+    model = CASES["Autoencoder"][0]()
+    model.compile(metrics=[keras.metrics.MeanSquaredError()])
+    history = model.fit(x, validation_data=x, verbose=0).history
+    names = {"loss", "mean_squared_error"}
+    assert set(history) == names | {f"val_{name}" for name in names}
+    logs = model.evaluate(x, verbose=0, return_dict=True)
+    assert set(logs) == names
+    assert logs["mean_squared_error"] == pytest.approx(logs["loss"], rel=1e-4)
+    expected = np.mean((model.reconstruct(x) - x / 255) ** 2)
+    assert logs["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_metrics_of_gans_are_of_real_and_generated_data(digits, tmp_path):
+    x = digits[0][:32]
+    model = CASES["GAN"][0]()
+    model.compile(metrics=[keras.metrics.MeanSquaredError()])
+    assert set(model.fit(x, verbose=0).history) == GAN_LOGS
+    logs = model.evaluate(x, verbose=0, return_dict=True)
+    assert set(logs) == GAN_LOGS | {"mean_squared_error"}
+    latents = genzoo.layers.Noise(0).normal((32, 4))
+    expected = np.mean((model(latents) - x / 255) ** 2)
+    assert logs["mean_squared_error"] == pytest.approx(expected, rel=1e-4)
+    model.save(tmp_path / "model.keras")
+    copy = keras.saving.load_model(tmp_path / "model.keras")
+    assert copy.evaluate(x, verbose=0, return_dict=True) == pytest.approx(logs, rel=1e-5)
+
+
+def linear(inputs, outputs, factor, name):
+    regularizer = keras.regularizers.L2(factor) if factor else None
+    layer = keras.layers.Dense(outputs, kernel_regularizer=regularizer)
+    return keras.Sequential([keras.Input((inputs,)), layer], name=name)
+
+
+def regularized_autoencoder(factor):
+    parts = {"encoder": linear(2, 3, factor, "e"), "decoder": linear(3, 2, factor, "d")}
+    model = genzoo.Autoencoder((2,), 3, **parts)
+    model.compile(keras.optimizers.SGD(0.1))
+    return model
+
+
+def regularized_gan(factor):
+    parts = {"generator": linear(3, 2, factor, "g"), "discriminator": linear(2, 1, factor, "d")}
+    model = genzoo.GAN((2,), 3, **parts)
+    model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+    return model
+
+
+def test_regularizers_of_own_networks_enter_the_loss():
+    x = np.random.default_rng(0).normal(size=(16, 2)).astype("float32")
+
+    def step(build, factor):
+        keras.utils.set_random_seed(5)
+        model = build(factor)
+        before = [variable.numpy() for variable in model.trainable_variables]
+        model.fit(x, batch_size=16, verbose=0)
+        return before, [variable.numpy() for variable in model.trainable_variables]
+
+    before, plain = step(regularized_autoencoder, 0.0)
+    _, regularized = step(regularized_autoencoder, 0.5)
+    for start, a, b in zip(before, plain, regularized, strict=True):
+        # The gradient of 0.5 |w|² is w; biases have none.
+        expected = 0.1 * start if start.ndim == 2 else 0
+        np.testing.assert_allclose(a - b, expected + np.zeros_like(start), atol=1e-5)
+
+    # The generator's step sees the updated discriminator, so that only the latter is compared.
+    before, plain = step(regularized_gan, 0.0)
+    _, regularized = step(regularized_gan, 0.5)
+    by_shape = {v.shape: i for i, v in enumerate(before)}
+    kernel = by_shape[(2, 1)]
+    np.testing.assert_allclose(plain[kernel] - regularized[kernel], 0.1 * before[kernel], atol=1e-5)
+    kernel = by_shape[(3, 2)]
+    assert np.abs(plain[kernel] - regularized[kernel]).max() > 0.01
+
+
+def test_runs_are_repeatable(digits):
+    assert run("VAE", digits) == run("VAE", digits)
+
+
+def test_uncompiled_models_say_so(digits):
+    for name in ("Autoencoder", "GAN"):
+        with pytest.raises(ValueError, match=r"compile"):
+            CASES[name][0]().fit(digits[0])
+
+
+def test_every_public_model_is_in_the_table():
+    models = {name for name in genzoo.__all__ if name[0].isupper()}
+    assert models == {name.split(",")[0] for name in CASES}

@@ -1,0 +1,253 @@
+import keras
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+
+import keras_genzoo as genzoo
+from keras_genzoo import networks
+from keras_genzoo.layers import Noise
+
+IMAGE = (8, 8, 1)
+
+
+def small_vae(data_shape=IMAGE, latent_dim=3, num_classes=None, **options):
+    size = {"hidden_units": (16,), "num_classes": num_classes}
+    return genzoo.VAE(
+        data_shape,
+        latent_dim,
+        num_classes=num_classes,
+        encoder=networks.dense_encoder(data_shape, 2 * latent_dim, **size),
+        decoder=networks.dense_decoder(data_shape, latent_dim, **size),
+        **options,
+    )
+
+
+def kl(mean, log_variance):
+    stddev = np.exp(log_variance / 2)
+    return (-np.log(stddev) + (stddev**2 + mean**2) / 2 - 0.5).sum(axis=-1)
+
+
+def posterior(model, x, labels=None):
+    inputs = x if labels is None else [keras.ops.array(x), keras.ops.array(labels)]
+    return np.split(model.encoder(inputs).numpy(), 2, axis=-1)
+
+
+def log_prob(model, x, latents, labels=None):
+    """log p(x | z) by SciPy, for both likelihoods."""
+    inputs = [keras.ops.array(latents), keras.ops.array(labels)] if labels is not None else latents
+    outputs = model.decoder(inputs).numpy()
+    axes = tuple(range(1, x.ndim))
+    if model.likelihood.bounded:
+        rates = scipy.special.expit(outputs.astype("float64"))
+        return (scipy.special.xlogy(x, rates) + scipy.special.xlog1py(1 - x, -rates)).sum(axes)
+    return scipy.stats.norm.logpdf(x, outputs, scale(model)).sum(axes)
+
+
+def scale(model):
+    return np.exp(-6 + np.logaddexp(0, float(model.likelihood.log_stddev) + 6))
+
+
+def expected_logs(model, x, epsilon, labels=None):
+    mean, log_variance = posterior(model, x, labels)
+    latents = mean + np.exp(log_variance / 2) * epsilon
+    reconstruction = -log_prob(model, x, latents.astype("float32"), labels).mean()
+    divergence = kl(mean, log_variance).mean()
+    return {
+        "loss": reconstruction + model.beta * divergence,
+        "reconstruction_loss": reconstruction,
+        "kl_loss": divergence,
+        "elbo": -reconstruction - divergence,
+    }
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+@pytest.mark.parametrize("num_classes", [None, 10])
+def test_losses_equal_numpy(likelihood, num_classes, digits):
+    x = digits[0][:24].astype("float32") / 255
+    labels = None if num_classes is None else digits[1][:24]
+    model = small_vae(likelihood=likelihood, beta=3.0, num_classes=num_classes)
+    model.compile()
+    expected = expected_logs(model, x, Noise(0).normal((24, 3)).numpy(), labels)
+    logs = model.evaluate(x, labels, batch_size=24, verbose=0, return_dict=True)
+    assert logs == pytest.approx(expected, rel=1e-4)
+    expected = expected_logs(model, x, Noise(model.noise.seed).normal((24, 3)).numpy(), labels)
+    history = model.fit(x, labels, batch_size=24, shuffle=False, verbose=0).history
+    assert {name: value[0] for name, value in history.items()} == pytest.approx(expected, rel=1e-4)
+
+
+def test_beta_weighs_the_divergence():
+    kinds = {beta: small_vae(beta=beta) for beta in (0.0, 1.0, 4.0)}
+    x = np.random.default_rng(0).random((16, *IMAGE)).astype("float32")
+    for beta, model in kinds.items():
+        model.compile()
+        logs = model.evaluate(x, verbose=0, return_dict=True)
+        expected = logs["reconstruction_loss"] + beta * logs["kl_loss"]
+        assert logs["loss"] == pytest.approx(expected, rel=1e-5)
+        assert logs["elbo"] == pytest.approx(-logs["reconstruction_loss"] - logs["kl_loss"])
+
+
+@pytest.fixture(scope="module")
+def trained(digits):
+    keras.utils.set_random_seed(1)
+    model = genzoo.VAE(
+        IMAGE,
+        8,
+        encoder=networks.dense_encoder(IMAGE, 16, hidden_units=(64,)),
+        decoder=networks.dense_decoder(IMAGE, 8, hidden_units=(64,)),
+    )
+    model.compile(keras.optimizers.Adam(3e-3))
+    model.fit(digits[0], batch_size=64, epochs=15, verbose=0)
+    return model
+
+
+def test_it_learns(trained, digits, test_digits):
+    train, test = (images.astype("float64") / 255 for images in (digits[0], test_digits[0]))
+    # Independent pixels at their mean: what a decoder that ignores z can reach.
+    rates = train.mean(axis=0).clip(1e-3, 1 - 1e-3)
+    baseline = (test * np.log(rates) + (1 - test) * np.log1p(-rates)).sum(axis=(1, 2, 3)).mean()
+    logs = trained.evaluate(test_digits[0], verbose=0, return_dict=True)
+    assert logs["elbo"] > baseline + 1 and logs["kl_loss"] > 1
+
+
+def test_evaluation_repeats_and_leaves_the_training_noise(trained, test_digits):
+    state = trained.noise.state.numpy()
+    first = trained.evaluate(test_digits[0], verbose=0, return_dict=True)
+    assert trained.evaluate(test_digits[0], verbose=0, return_dict=True) == first
+    np.testing.assert_array_equal(trained.noise.state, state)
+
+
+def test_the_bound_rises_with_the_number_of_samples(trained, test_digits):
+    bounds = [trained.log_likelihood(test_digits[0], k).mean() for k in (1, 5, 50)]
+    assert bounds[0] + 0.1 < bounds[1] and bounds[1] + 0.1 < bounds[2]
+    elbo = trained.evaluate(test_digits[0], verbose=0, return_dict=True)["elbo"]
+    assert bounds[0] == pytest.approx(elbo, abs=0.6)
+
+
+def test_log_likelihood_repeats_with_its_seed(trained, test_digits):
+    x = test_digits[0][:20]
+    first = trained.log_likelihood(x, 3, seed=1)
+    assert first.shape == (20,) and first.dtype == np.float32
+    np.testing.assert_array_equal(trained.log_likelihood(x, 3, seed=1), first)
+    assert not np.array_equal(trained.log_likelihood(x, 3, seed=2), first)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+@pytest.mark.parametrize("num_classes", [None, 10])
+def test_log_likelihood_equals_numpy(likelihood, num_classes, digits):
+    x, num_samples = digits[0][:6].astype("float32") / 255, 4
+    labels = None if num_classes is None else digits[1][:6]
+    model = small_vae(likelihood=likelihood, num_classes=num_classes)
+    mean, log_variance = posterior(model, x, labels)
+    stddev, noise, weights = np.exp(log_variance / 2), Noise(9), []
+    for _ in range(num_samples):
+        z = mean + stddev * noise.normal((6, 3)).numpy()
+        prior = scipy.stats.norm.logpdf(z).sum(axis=-1)
+        proposal = scipy.stats.norm.logpdf(z, mean, stddev).sum(axis=-1)
+        weights.append(log_prob(model, x, z, labels) + prior - proposal)
+    expected = scipy.special.logsumexp(weights, axis=0) - np.log(num_samples)
+    received = model.log_likelihood(x, num_samples, labels=labels, seed=9)
+    np.testing.assert_allclose(received, expected, rtol=1e-4)
+
+
+def exact_linear_vae():
+    """A linear decoder with orthogonal columns, and its exact posterior as the encoder."""
+    w = np.array([[1.0, 0.5], [2.0, -0.25], [0.0, 1.5], [-1.0, 0.0]], "float32")
+    b = np.array([1.0, -1.0, 0.5, 0.0], "float32")
+    assert w[:, 0] @ w[:, 1] == 0
+    encoder = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
+    decoder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4)])
+    model = genzoo.VAE((4,), 2, likelihood="gaussian", encoder=encoder, decoder=decoder)
+    model.likelihood.log_stddev.assign(-0.7)
+    variance = scale(model) ** 2
+    covariance = 1 / (1 + (w**2).sum(axis=0) / variance)  # of q, its diagonal
+    kernel = w * covariance / variance
+    decoder.set_weights([w.T, b])
+    encoder.set_weights(
+        [
+            np.concatenate([kernel, np.zeros((4, 2))], axis=1),
+            np.concatenate([-b @ kernel, np.log(covariance)]),
+        ]
+    )
+    return model, scipy.stats.multivariate_normal(b, w @ w.T + variance * np.eye(4))
+
+
+def test_the_bound_at_the_exact_posterior_is_the_exact_likelihood():
+    model, exact = exact_linear_vae()
+    x = np.random.default_rng(0).normal(scale=2, size=(30, 4)).astype("float32")
+    for num_samples in (1, 7):
+        received = model.log_likelihood(x, num_samples)
+        np.testing.assert_allclose(received, exact.logpdf(x), rtol=1e-3, atol=1e-3)
+    model.compile()
+    many = np.repeat(x, 400, axis=0)
+    elbo = model.evaluate(many, batch_size=2_000, verbose=0, return_dict=True)["elbo"]
+    assert elbo == pytest.approx(exact.logpdf(x).mean(), abs=0.06)
+
+
+def test_a_worse_posterior_gives_a_lower_bound():
+    model, exact = exact_linear_vae()
+    kernel, bias = model.encoder.get_weights()
+    model.encoder.set_weights([0.8 * kernel, bias])
+    x = exact.rvs(500, random_state=np.random.default_rng(0)).astype("float32")
+    bounds = [model.log_likelihood(x, k).mean() for k in (1, 50)]
+    assert bounds[0] + 0.1 < bounds[1] < exact.logpdf(x).mean() + 0.05
+
+
+def test_encode_gives_the_posteriors_mean(trained, test_digits):
+    x = test_digits[0][:5]
+    mean, _ = posterior(trained, x.astype("float32") / 255)
+    np.testing.assert_allclose(trained.encode(x), mean, rtol=1e-4, atol=1e-5)
+
+
+def test_verbs_of_images_stay_in_range(trained, test_digits):
+    for data in (trained.sample(50, seed=0), trained.reconstruct(test_digits[0][:50])):
+        assert data.min() >= 0 and data.max() <= 1 and data.std() > 0.1
+
+
+def test_anomaly_score(trained, test_digits):
+    x = test_digits[0]
+    floats = x.astype("float32") / 255
+    mean, log_variance = posterior(trained, floats)
+    expected = kl(mean, log_variance) - log_prob(trained, floats, mean)
+    scores = trained.anomaly_score(x)
+    np.testing.assert_allclose(scores, expected, rtol=1e-3)
+    noise = np.random.default_rng(0).random(x.shape)
+    assert trained.anomaly_score(noise).mean() > scores.mean() + 10
+
+
+def test_the_gaussian_scale_is_learned_and_saved(tmp_path):
+    x = np.random.default_rng(0).normal(scale=0.1, size=(256, 2)).astype("float32")
+    model = small_vae((2,), likelihood="gaussian")
+    assert any(v is model.likelihood.log_stddev for v in model.trainable_variables)
+    model.compile(keras.optimizers.Adam(0.05))
+    model.fit(x, epochs=15, verbose=0)
+    assert scale(model) < 0.3
+    model.save(tmp_path / "model.keras")
+    copy = keras.saving.load_model(tmp_path / "model.keras")
+    assert scale(copy) == scale(model)
+
+
+def test_conditional(digits):
+    """Classes whose images differ in brightness only: the label decides what is drawn."""
+    labels = np.arange(512, dtype="int32") % 2
+    x = np.where(labels[:, None], 0.9, 0.1) * np.ones((512, 4))
+    x = x.reshape(512, 2, 2, 1).astype("float32")
+    model = small_vae((2, 2, 1), 2, num_classes=2)
+    model.compile(keras.optimizers.Adam(1e-2))
+    model.fit(x, labels, epochs=10, verbose=0)
+    dark, bright = (model.sample(labels=[label] * 50, seed=0).mean() for label in (0, 1))
+    assert dark < 0.3 and bright > 0.7
+    right = model.log_likelihood(x[:50], 5, labels=labels[:50])
+    wrong = model.log_likelihood(x[:50], 5, labels=1 - labels[:50])
+    assert right.mean() > wrong.mean() + 1
+    assert model.anomaly_score(x[:50], labels[:50]).mean() < -wrong.mean()
+
+
+def test_own_likelihood_object():
+    likelihood = genzoo.layers.GaussianLikelihood()
+    assert small_vae(likelihood=likelihood).likelihood is likelihood
+
+
+def test_bad_beta():
+    with pytest.raises(ValueError, match=r"`beta` must be at least 0. Received: beta=-1"):
+        genzoo.VAE((2,), beta=-1)
