@@ -51,9 +51,13 @@ def classifier():
     return judge, judge.score(unit(x_test).reshape(len(x_test), -1), y_test)
 
 
-def train(model, x, y=None, *, epochs, batch_size=64, **compile_arguments):
-    """Fits a model; the seconds it took."""
-    model.compile(**compile_arguments)
+def train(model, x, y=None, *, epochs, batch_size=64, rate=None):
+    """Fits a model, at a learning rate that falls to 0 if one is given; the seconds it took."""
+    optimizer = []
+    if rate is not None:
+        steps = epochs * len(x) // batch_size
+        optimizer = [keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))]
+    model.compile(*optimizer)
     start = time.perf_counter()
     model.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0)
     return time.perf_counter() - start
@@ -80,26 +84,26 @@ def reconstruction(seeds, epochs):
     baseline = float(np.mean((restored - flat_test) ** 2))
     print("| 32 numbers a code | test mean squared error | below PCA | seconds |")
     print(f"|---|---|---|---|\n| PCA | {baseline:.5f} | | |")
-    models = {
-        "Autoencoder": (genzoo.Autoencoder, 60),
-        "ConvolutionalAutoencoder": (genzoo.ConvolutionalAutoencoder, 60),
-    }
-    for name, (cls, default_epochs) in models.items():
+    settings = {"epochs": epochs or 30, "batch_size": 32}
+    for cls in (genzoo.Autoencoder, genzoo.ConvolutionalAutoencoder):
         errors, seconds = [], []
         for seed in seeds:
             keras.utils.set_random_seed(seed)
             model = cls(SHAPE, latent_dim=32)
-            seconds.append(train(model, x, epochs=epochs or default_epochs))
+            seconds.append(train(model, x, rate=2e-3, **settings))
             errors.append(np.mean((model.reconstruct(x_test) - clean) ** 2))
         gain = 100 * (1 - np.mean(errors) / baseline)
-        print(f"| {name} | {mean_std(errors)} | {gain:.0f}% | {np.mean(seconds):.0f} |", flush=True)
+        print(
+            f"| {cls.__name__} | {mean_std(errors)} | {gain:.0f}% | {np.mean(seconds):.0f} |",
+            flush=True,
+        )
 
     noisy = clean + np.random.default_rng(0).normal(0, 0.5, clean.shape).astype("float32")
     gains = []
     for seed in seeds:
         keras.utils.set_random_seed(seed)
         model = genzoo.DenoisingAutoencoder(SHAPE, corruption=keras.layers.GaussianNoise(0.5))
-        train(model, x, epochs=epochs or 30)
+        train(model, x, rate=2e-3, **settings)
         gains.append(psnr(clean, model.reconstruct(noisy)) - psnr(clean, noisy))
     before = psnr(clean, noisy)
     print(f"\nDenoising, σ = 0.5: input {before:.2f} dB, gain {mean_std(gains)} dB", flush=True)
@@ -108,7 +112,7 @@ def reconstruction(seeds, epochs):
     for seed in seeds:
         keras.utils.set_random_seed(seed)
         model = genzoo.SparseAutoencoder(SHAPE, target_rate=0.05)
-        train(model, x, epochs=epochs or 30)
+        train(model, x, rate=2e-3, **settings)
         logs = model.evaluate(x_test, verbose=0, return_dict=True)
         fractions.append(logs["active_fraction"])
         print({name: round(float(value), 5) for name, value in logs.items()})

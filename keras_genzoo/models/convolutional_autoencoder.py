@@ -19,7 +19,7 @@ class ConvolutionalAutoencoder(EncoderDecoder):
         image_shape: `(height, width, channels)`.
         latent_dim: Numbers in a code.
         filters: Filters of the encoder's stages, each of which halves the image; the decoder has
-            them in reverse. `None`: 32, doubled a stage, until about 4 pixels are left.
+            them in reverse. `None`: 32, doubled a stage, until the shorter side is at most 4.
         encoder: Replaces the default network: maps images to codes `(batch, latent_dim)`.
         decoder: Replaces the default network: maps codes to images.
         **kwargs: Keras's own, such as `name`.
@@ -37,7 +37,8 @@ class ConvolutionalAutoencoder(EncoderDecoder):
     ```
 
     Reference: Masci et al., Stacked Convolutional Auto-Encoders for Hierarchical Feature
-    Extraction, ICANN 2011. Differs from the paper: strides in place of pooling, trained at once.
+    Extraction, ICANN 2011. Differs from the paper: strides in place of pooling, BatchNormalization, trained at
+    once.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class ConvolutionalAutoencoder(EncoderDecoder):
     ):
         super().__init__(checks.check_image_shape(image_shape), latent_dim, **kwargs)
         self.image_shape = self.data_shape
-        self.filters = tuple(filters or networks.default_filters(self.image_shape, 32))
+        self.filters = tuple(filters or networks.autoencoder_filters(self.image_shape))
         self.build_networks(encoder, decoder)
 
     def default_encoder(self):

@@ -5,6 +5,7 @@ multi-layer perceptrons, images convolutional networks.
 """
 
 from keras_genzoo.networks.convolutional import (
+    autoencoder_filters,
     convolutional_decoder,
     convolutional_encoder,
     dcgan_discriminator,
@@ -19,6 +20,7 @@ from keras_genzoo.networks.dense import (
 )
 
 __all__ = [
+    "autoencoder_filters",
     "convolutional_decoder",
     "convolutional_encoder",
     "dcgan_discriminator",

@@ -19,10 +19,17 @@ from keras_genzoo.networks.conditioning import append_labels, label_input, model
 KERNEL = 4  # a multiple of the stride: no checkerboards (Odena, Dumoulin & Olah, Distill 2016)
 
 
-def default_filters(image_shape: Sequence[int], base: int = 64) -> tuple[int, ...]:
-    """`base` filters, doubled a stage up to 8 × base, until the shorter side is about 4."""
-    stages = max(1, (min(image_shape[:2]) // 4).bit_length() - 1)
+def default_filters(image_shape: Sequence[int], base: int = 64, until: int = 7) -> tuple[int, ...]:
+    """`base` filters, doubled a stage up to 8 × base, until the shorter side is at most `until`."""
+    side, stages = -(-min(image_shape[:2]) // 2), 1
+    while side > until:
+        side, stages = -(-side // 2), stages + 1
     return tuple(base * 2 ** min(i, 3) for i in range(stages))
+
+
+def autoencoder_filters(image_shape: Sequence[int]) -> tuple[int, ...]:
+    """The default filters of an autoencoder: 32, doubled a stage, down to 4 pixels or fewer."""
+    return default_filters(image_shape, base=32, until=4)
 
 
 def _weights(dcgan: bool) -> dict:
@@ -31,40 +38,40 @@ def _weights(dcgan: bool) -> dict:
     return {"kernel_initializer": initializer}
 
 
-def _normalize(x):
-    gamma = keras.initializers.RandomNormal(1.0, 0.02)
+def _normalize(x, dcgan: bool):
+    gamma = keras.initializers.RandomNormal(1.0, 0.02) if dcgan else "ones"
     # Short averages: the networks change faster than those of a classifier.
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma)(x)
 
 
-def _contract(image, filters, activation, dcgan, normalization):
+def _contract(image, filters, activation, *, dcgan, normalization=True):
     """From images in [0, 1] to the flattened features of the last stage."""
     x = layers.Rescaling(2.0, -1.0)(image)
     for stage, width in enumerate(filters):
-        normalized = normalization and stage > 0
+        # DCGAN: "not at the discriminator's input layer".
+        normalized = normalization and not (dcgan and stage == 0)
         x = layers.Conv2D(
             width, KERNEL, 2, padding="same", use_bias=not normalized, **_weights(dcgan)
         )(x)
         if normalized:
-            x = _normalize(x)
+            x = _normalize(x, dcgan)
         x = activation()(x)
     return layers.Flatten()(x)
 
 
-def _expand(x, image_shape, filters, dcgan, normalization):
+def _expand(x, image_shape, filters, *, dcgan):
     """From vectors to the last stage's output, cropped to the image's size."""
     height, width, channels = image_shape
     rows, columns = (-(-size // 2 ** len(filters)) for size in (height, width))
-    options = {"strides": 2, "padding": "same"}
-    bias = not normalization
-    x = layers.Dense(rows * columns * filters[-1], use_bias=bias, **_weights(dcgan))(x)
+    x = layers.Dense(rows * columns * filters[-1], use_bias=False, **_weights(dcgan))(x)
     x = layers.Reshape((rows, columns, filters[-1]))(x)
+    options = {"strides": 2, "padding": "same"}
     for stage_width in reversed(filters[:-1]):
-        x = layers.ReLU()(_normalize(x) if normalization else x)
+        x = layers.ReLU()(_normalize(x, dcgan))
         x = layers.Conv2DTranspose(
-            stage_width, KERNEL, use_bias=bias, **options, **_weights(dcgan)
+            stage_width, KERNEL, use_bias=False, **options, **_weights(dcgan)
         )(x)
-    x = layers.ReLU()(_normalize(x) if normalization else x)
+    x = layers.ReLU()(_normalize(x, dcgan))
     x = layers.Conv2DTranspose(channels, KERNEL, dtype="float32", **options, **_weights(dcgan))(x)
     over = [
         size * 2 ** len(filters) - wanted for size, wanted in ((rows, height), (columns, width))
@@ -85,12 +92,11 @@ def convolutional_encoder(
 ) -> keras.Model:
     """Maps images in [0, 1] (and labels) to vectors (batch, output_dim)."""
     image = keras.Input(image_shape, name="data")
-    x = _contract(image, filters or default_filters(image_shape, 32), layers.ReLU, False, False)
+    x = _contract(image, filters or autoencoder_filters(image_shape), layers.ReLU, dcgan=False)
     labels = None
     if num_classes is not None:
         labels = label_input()
         x = append_labels(x, labels, num_classes)
-    x = layers.Dense(256, activation="relu", kernel_initializer="he_normal")(x)
     outputs = layers.Dense(output_dim, activation=output_activation)(x)
     return model(image, labels, outputs, "encoder")
 
@@ -109,8 +115,7 @@ def convolutional_decoder(
     if num_classes is not None:
         labels = label_input()
         x = append_labels(x, labels, num_classes)
-    x = layers.Dense(256, activation="relu", kernel_initializer="he_normal")(x)
-    x = _expand(x, image_shape, filters or default_filters(image_shape, 32), False, False)
+    x = _expand(x, image_shape, filters or autoencoder_filters(image_shape), dcgan=False)
     outputs = layers.Activation(output_activation, dtype="float32")(x)
     return model(latents, labels, outputs, "decoder")
 
@@ -131,7 +136,7 @@ def dcgan_generator(
     if num_classes is not None:
         labels = label_input()
         x = append_labels(x, labels, num_classes)
-    x = _expand(x, image_shape, filters or default_filters(image_shape), True, True)
+    x = _expand(x, image_shape, filters or default_filters(image_shape), dcgan=True)
     x = layers.Activation("tanh", dtype="float32")(x)
     outputs = layers.Rescaling(0.5, 0.5, dtype="float32")(x)
     return model(latents, labels, outputs, "generator")
@@ -150,7 +155,9 @@ def dcgan_discriminator(
     """
     image = keras.Input(image_shape, name="data")
     filters = filters or default_filters(image_shape)
-    x = _contract(image, filters, lambda: layers.LeakyReLU(0.2), True, normalization)
+    x = _contract(
+        image, filters, lambda: layers.LeakyReLU(0.2), dcgan=True, normalization=normalization
+    )
     labels = None if num_classes is None else label_input()
     outputs = scores(x, labels, num_classes)
     return model(image, labels, outputs, "discriminator")
