@@ -4,13 +4,13 @@ Run:
 
     python benchmarks/quality.py reconstruction     # autoencoders beside PCA, denoising, sparsity
     python benchmarks/quality.py likelihood         # the VAE's ELBO and importance-weighted bounds
-    python benchmarks/quality.py classes            # does DCGAN draw every digit?
-    python benchmarks/quality.py labels             # does ConditionalGAN draw what is asked for?
+    python benchmarks/quality.py classes MODEL.keras ...    # does a GAN draw every digit?
+    python benchmarks/quality.py labels MODEL.keras ...     # and the digit that was asked for?
     python benchmarks/quality.py ring [--picture docs/images/ring.png]    # modes found
 
 All but the ring use `mnist_5k`, 4,000 images to train and 1,000 to test; numbers are means over
-the seeds (`--seeds`). The judge of samples is scikit-learn's support vector classifier, trained on
-the 4,000 real images.
+the seeds (`--seeds`), ± their standard deviation.
+The judge of samples is scikit-learn's support vector classifier, trained on the 4,000 real images.
 """
 
 from __future__ import annotations
@@ -135,36 +135,25 @@ def likelihood(seeds, epochs):
         print(f"| {name} | {mean_std(values)} |")
 
 
-def classes(seeds, epochs):
+def classes(paths):
     judge, accuracy = classifier()
-    x, *_ = mnist()
     print(f"judge's accuracy on real test images: {accuracy:.3f}")
-    print(
-        "| seed | share of each digit among 1,000 samples, % | smallest | seconds |\n"
-        "|---|---|---|---|"
-    )
-    for seed in seeds:
-        keras.utils.set_random_seed(seed)
-        model = genzoo.DCGAN(SHAPE)
-        seconds = train(model, x, epochs=epochs or 50)
-        found = judge.predict(model.sample(1000, seed=seed).reshape(1000, -1))
-        shares = np.bincount(found, minlength=10) / 10
+    print("| model | share of each digit among 1,000 samples, % | smallest |\n|---|---|---|")
+    for path in paths:
+        samples = keras.saving.load_model(path).sample(1000, seed=0)
+        shares = np.bincount(judge.predict(samples.reshape(1000, -1)), minlength=10) / 10
         text = " ".join(f"{share:.1f}" for share in shares)
-        print(f"| {seed} | {text} | {shares.min():.1f} | {seconds:.0f} |", flush=True)
+        print(f"| {path} | {text} | {shares.min():.1f} |")
 
 
-def labels(seeds, epochs):
+def labels(paths):
     judge, accuracy = classifier()
-    x, y, *_ = mnist()
     print(f"judge's accuracy on real test images: {accuracy:.3f}")
-    print("| seed | agreement with the asked label, 1,000 samples | seconds |\n|---|---|---|")
-    for seed in seeds:
-        keras.utils.set_random_seed(seed)
-        model = genzoo.ConditionalGAN(SHAPE, num_classes=10)
-        seconds = train(model, x, y, epochs=epochs or 50)
-        asked = np.arange(1000) % 10
-        found = judge.predict(model.sample(labels=asked, seed=seed).reshape(1000, -1))
-        print(f"| {seed} | {np.mean(found == asked):.3f} | {seconds:.0f} |", flush=True)
+    print("| model | agreement with the asked label, 1,000 samples |\n|---|---|")
+    asked = np.arange(1000) % 10
+    for path in paths:
+        samples = keras.saving.load_model(path).sample(labels=asked, seed=0)
+        print(f"| {path} | {np.mean(judge.predict(samples.reshape(1000, -1)) == asked):.3f} |")
 
 
 def ring_networks():
@@ -232,17 +221,21 @@ def draw_ring(path, real, shown):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = {f.__name__: f for f in (reconstruction, likelihood, classes, labels, ring)}
-    parser.add_argument("command", choices=commands)
-    parser.add_argument("--seeds", type=int, nargs="+", help="default: 0 1 2; ring: 0 to 4")
+    trained = {f.__name__: f for f in (classes, labels)}
+    training = {f.__name__: f for f in (reconstruction, likelihood, ring)}
+    parser.add_argument("command", choices=[*training, *trained])
+    parser.add_argument("models", nargs="*", help="classes and labels: saved by examples/train.py")
+    parser.add_argument("--seeds", type=int, nargs="+", help="default: 0; ring: 0 to 4")
     parser.add_argument("--epochs", type=int, help="fewer or more than each table's default")
-    parser.add_argument("--steps", type=int, default=20_000, help="of the generator, ring")
+    parser.add_argument("--steps", type=int, default=8_000, help="of the generator, ring")
     parser.add_argument("--picture", help="ring: also draw the first seed's samples, to this file")
     flags = parser.parse_args()
-    if flags.command == "ring":
+    if flags.command in trained:
+        trained[flags.command](flags.models)
+    elif flags.command == "ring":
         ring(flags.seeds or range(5), flags.steps, flags.picture)
     else:
-        commands[flags.command](flags.seeds or range(3), flags.epochs)
+        training[flags.command](flags.seeds or [0], flags.epochs)
 
 
 if __name__ == "__main__":

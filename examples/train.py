@@ -24,6 +24,7 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -31,6 +32,32 @@ import tensorflow as tf
 
 import keras_genzoo as genzoo
 from keras_genzoo.callbacks import pictures
+
+
+def small_gan(shape, num_classes, latent_dim, penalty=None):
+    """Arguments of a convolutional GAN for a few thousand small images: half DCGAN's filters."""
+    filters = genzoo.networks.default_filters(shape, base=32)
+    options = {"filters": filters, "num_classes": num_classes}
+    normalization = penalty is None
+    return {
+        "latent_dim": latent_dim,
+        "penalty": penalty,
+        "generator": genzoo.networks.dcgan_generator(shape, latent_dim, **options),
+        "discriminator": genzoo.networks.dcgan_discriminator(
+            shape, normalization=normalization, **options
+        ),
+    }
+
+
+def small_gan_r1(shape, num_classes, latent_dim):
+    """As `small_gan`, with a gradient penalty at the real images against an overfitted judge."""
+    penalty = genzoo.losses.GradientPenalty(weight=0.1, at="real", target=0.0)
+    return small_gan(shape, num_classes, latent_dim, penalty)
+
+
+def small_wgan_gp(shape, num_classes, latent_dim):
+    """As `small_gan`, with the paper's penalty."""
+    return small_gan(shape, num_classes, latent_dim, "wgan_gp")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +69,8 @@ class Recipe:
     batch_size: int = 64
     conditional: bool | None = False  # always, if the flag says so, or (None) never
     loss: bool = False  # does it take `loss=`?
+    arguments: Callable | None = None  # of the model, from shape, num_classes and latent_dim
+    learning_rate: float | None = None  # of Adam with the paper's momenta; None: the paper's
 
 
 PICTURE = re.compile(r"epoch_\d{4,}\.png$")
@@ -52,14 +81,31 @@ RECIPES = {
     "convolutional_autoencoder": Recipe(
         genzoo.ConvolutionalAutoencoder, epochs=20, conditional=None
     ),
-    "sparse_autoencoder": Recipe(genzoo.SparseAutoencoder, epochs=30, conditional=None),
-    "denoising_autoencoder": Recipe(genzoo.DenoisingAutoencoder, epochs=30, conditional=None),
+    "sparse_autoencoder": Recipe(genzoo.SparseAutoencoder, epochs=20, conditional=None),
+    "denoising_autoencoder": Recipe(genzoo.DenoisingAutoencoder, epochs=20, conditional=None),
     "vae": Recipe(genzoo.VAE, epochs=40),
     "gan": Recipe(genzoo.GAN, epochs=100, loss=True),
-    "dcgan": Recipe(genzoo.DCGAN, epochs=50, loss=True),
-    "conditional_gan": Recipe(genzoo.ConditionalGAN, epochs=100, conditional=True, loss=True),
-    "wgan": Recipe(genzoo.WGAN, epochs=200, batch_size=320, loss=True),
-    "wgan_gp": Recipe(genzoo.WGANGP, epochs=200, batch_size=320, loss=True),
+    "dcgan": Recipe(
+        genzoo.DCGAN,
+        epochs=35,
+        batch_size=32,
+        loss=True,
+        arguments=small_gan_r1,
+        learning_rate=1e-3,
+    ),
+    "conditional_gan": Recipe(
+        genzoo.ConditionalGAN,
+        epochs=35,
+        batch_size=32,
+        conditional=True,
+        loss=True,
+        arguments=small_gan_r1,
+        learning_rate=1e-3,
+    ),
+    "wgan": Recipe(genzoo.WGAN, epochs=200, batch_size=320, loss=True, arguments=small_gan),
+    "wgan_gp": Recipe(
+        genzoo.WGANGP, epochs=100, batch_size=320, loss=True, arguments=small_wgan_gp
+    ),
 }
 
 
@@ -89,7 +135,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--model", choices=RECIPES, default="dcgan", help="what to train")
     add("--data", default="mnist_5k", help="digits, mnist_5k or any tensorflow-datasets name")
     add("--epochs", type=positive, help="epochs in all; None: as suits the model")
-    add("--batch-size", type=positive, help="None: 64; wgan and wgan_gp, which split it: 320")
+    add(
+        "--batch-size",
+        type=positive,
+        help="None: as suits the model (wgan and wgan_gp, which split it: 320)",
+    )
     add("--latent-dim", type=positive, help="None: the model's own")
     add("--conditional", action="store_true", help="learn the classes too (vae and the GANs)")
     add("--loss", help="adversarial loss of a GAN, such as hinge; None: the paper's")
@@ -164,11 +214,18 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
 
 def build(flags: argparse.Namespace, data: "Data") -> keras.Model:
     """The compiled model, for data of this shape."""
+    recipe = RECIPES[flags.model]
     arguments = {"latent_dim": flags.latent_dim, "loss": flags.loss}
     arguments["num_classes"] = data.num_classes
     arguments = {name: value for name, value in arguments.items() if value is not None}
-    model = RECIPES[flags.model].model(data.shape, **arguments)
+    if recipe.arguments is not None:
+        latent_dim = flags.latent_dim or 64
+        arguments |= recipe.arguments(data.shape, data.num_classes, latent_dim)
+    model = recipe.model(data.shape, **arguments)
     model.compile()
+    if recipe.learning_rate is not None:
+        for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
+            optimizer.learning_rate = recipe.learning_rate
     return model
 
 

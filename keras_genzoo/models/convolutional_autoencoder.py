@@ -37,8 +37,8 @@ class ConvolutionalAutoencoder(EncoderDecoder):
     ```
 
     Reference: Masci et al., Stacked Convolutional Auto-Encoders for Hierarchical Feature
-    Extraction, ICANN 2011. Differs from the paper: strides in place of pooling, BatchNormalization, trained at
-    once.
+    Extraction, ICANN 2011. Differs from the paper: strides in place of pooling, BatchNormalization,
+    trained at once.
     """
 
     def __init__(
