@@ -7,6 +7,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import textwrap
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 import keras_genzoo as genzoo
 
 ROOT = pathlib.Path(__file__).parents[1]
-SNIPPET = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+SNIPPET = re.compile(r"^ *```python\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 
 def documented_objects():
@@ -72,7 +73,7 @@ def test_page(page, short_training):
     folder_of_photos(pathlib.Path("photos"))
     names = {}
     for snippet in snippets:  # as a reader runs them: one after the other
-        exec(snippet, names)
+        exec(textwrap.dedent(snippet), names)
 
 
 def test_public_classes_have_examples():
