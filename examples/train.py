@@ -73,6 +73,7 @@ class Recipe:
     learning_rate: float | None = None  # of Adam with the paper's momenta; None: the paper's
 
 
+SAVED_MODEL_FILE = re.compile(r"(saved_model|fingerprint)\.pb|variables/variables\.(index|data-.*)")
 PICTURE = re.compile(r"epoch_\d{4,}\.png$")
 
 # A batch of 320 for five critic steps: each sees 64 examples.
@@ -87,7 +88,7 @@ RECIPES = {
     "gan": Recipe(genzoo.GAN, epochs=100, loss=True),
     "dcgan": Recipe(
         genzoo.DCGAN,
-        epochs=35,
+        epochs=25,
         batch_size=32,
         loss=True,
         arguments=small_gan_r1,
@@ -115,7 +116,7 @@ def main(argv: list[str] | None = None) -> int:
     stopwatch = Stopwatch()
     try:
         return train(flags, stopwatch)
-    except (ValueError, ConnectionError) as error:
+    except (ValueError, OSError) as error:
         if stopwatch.steps:
             raise  # it got past the first step: that's a bug, and no mistake in the flags
         print(f"train.py: error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -140,7 +141,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         type=positive,
         help="None: as suits the model (wgan and wgan_gp, which split it: 320)",
     )
-    add("--latent-dim", type=positive, help="None: the model's own")
+    add("--latent-dim", type=positive, help="None: 64 for convolutional GANs, else the model's own")
     add("--conditional", action="store_true", help="learn the classes too (vae and the GANs)")
     add("--loss", help="adversarial loss of a GAN, such as hinge; None: the paper's")
     add("--seed", type=int, default=0, help="of the weights, the noise and the pictures")
@@ -181,18 +182,23 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
     keras.utils.set_random_seed(flags.seed)
     data = Data(flags)
     model = build(flags, data)
+    model.check_data_set(data.train, at_least=model.min_batch)
     settings = {
         name: getattr(flags, name) for name in ("model", "data", "batch_size", "loss", "seed")
     }
     settings["latent_dim"] = getattr(model, "latent_dim", None)
     settings["num_classes"] = data.num_classes
+    done = run.epochs_done() if flags.resume else 0
+    if done > flags.epochs:
+        raise ValueError(
+            f"`--epochs` counts all epochs, and {done} are done. Received: --epochs {flags.epochs}"
+        )
     run.open(settings, flags)
 
     # Train, unless it is done.
     grid = genzoo.callbacks.SampleGrid(
         run.pictures, every=flags.every, images=data.first_images, seed=flags.seed
     )
-    done = run.epochs_done()
     if done < flags.epochs:
         print(f"Training {flags.model} on {flags.data}, epochs {done + 1} to {flags.epochs}.")
         model.fit(
@@ -311,6 +317,20 @@ class Run:
                 "`--resume` needs the directory of an earlier run, or an empty one. "
                 f"Received: {self.directory}, which has other files but no {self.json.name}"
             )
+        if flags.overwrite and not self.json.exists():
+            raise ValueError(
+                "`--overwrite` replaces an earlier run, and nothing else. "
+                f"Received: {self.directory}, which has files but no {self.json.name}"
+            )
+        for folder in (self.pictures, self.backup, self.saved_model):
+            if folder.exists() and not folder.is_dir():
+                raise ValueError(f"A directory is needed at {folder}. Received: a file")
+        foreign = self._foreign_files()
+        if foreign:
+            raise ValueError(
+                f"`--output` has files in {self.saved_model} that this script did not write and "
+                f"would lose; move them away. Received: {foreign}"
+            )
         if not flags.resume and not flags.overwrite:
             raise ValueError(
                 "`--output` must be a new or empty directory, unless you say --overwrite or "
@@ -343,7 +363,30 @@ class Run:
 
     def epochs_done(self) -> int:
         """How many epochs the backup has behind it."""
-        return json.loads(self.progress.read_text())["epoch"] if self.progress.exists() else 0
+        if not self.progress.exists():
+            return 0
+        try:
+            return json.loads(self.progress.read_text())["epoch"]
+        except ValueError:
+            return self._restore_older_backup()
+
+    def _restore_older_backup(self) -> int:
+        """After a kill in the midst of a backup: takes the one before; returns its epochs."""
+        older = {path: path.with_name(f"{path.name}.bkp") for path in (self.weights, self.progress)}
+        if not all(path.exists() for path in older.values()):
+            raise ValueError(f"The backup in {self.backup} was cut off. Received: {self.progress}")
+        for path, backup in older.items():
+            with pictures.replacing(path) as temporary:
+                shutil.copyfile(backup, temporary)
+        return json.loads(self.progress.read_text())["epoch"]
+
+    def _foreign_files(self) -> list[str]:
+        """Files in the SavedModel's directory that an export doesn't make."""
+        if not self.saved_model.is_dir():
+            return []
+        paths = (path for path in self.saved_model.rglob("*") if path.is_file())
+        names = sorted(str(path.relative_to(self.saved_model)) for path in paths)
+        return [name for name in names if not SAVED_MODEL_FILE.fullmatch(name)]
 
     def callbacks(self, grid: keras.callbacks.Callback) -> list[keras.callbacks.Callback]:
         """What writes during training; the backup last, so that it never is ahead of the others."""
@@ -382,7 +425,9 @@ class Run:
             self.json: "settings and measurements",
         }.items():
             print(f"{path!s:50s} {meaning}")
-        print("  ".join(f"{name}: {value:.4g}" for name, value in self.facts["logs"].items()))
+        print(
+            "  ".join(f"{name}: {value:.4g}" for name, value in self.facts.get("logs", {}).items())
+        )
 
     def _check_settings(self, settings: dict) -> None:
         before = self.facts["settings"]

@@ -108,6 +108,13 @@ class SampleGrid(keras.callbacks.Callback):
                 f"Received: images.shape={self.images.shape}"
             )
 
+        if self.images is not None and hasattr(self.model, "check_data"):
+            any_labels = None if self._num_classes is None else np.zeros(len(self.images), "int32")
+            self.model.check_data(self.images, any_labels)
+        if self.labels is not None and hasattr(self.model, "check_labels"):
+            self.model.check_labels(self.labels, self.labels.size)
+        self.directory.mkdir(parents=True, exist_ok=True)
+
     @property
     def _num_classes(self):
         return getattr(self.model, "num_classes", None)

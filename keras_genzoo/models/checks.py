@@ -12,7 +12,7 @@ import tensorflow as tf
 
 def check_shape(data_shape: Sequence[int], name: str = "data_shape") -> tuple[int, ...]:
     """`(features,)` or `(height, width, channels)` as a tuple of ints."""
-    sizes = tuple(data_shape) if isinstance(data_shape, Sequence) else ()
+    sizes = tuple(data_shape) if hasattr(data_shape, "__iter__") else ()
     if len(sizes) not in (1, 3) or not all(_is_positive_int(size) for size in sizes):
         raise ValueError(
             f"`{name}` must be (features,) or (height, width, channels), positive integers. "
@@ -91,7 +91,7 @@ def check_data(x, data_shape: Sequence[int], *, bounded: bool, name: str = "x") 
     if shape[0] == 0:
         raise ValueError(f"`{name}` must hold at least one example. Received: shape {shape}")
     if dtype == np.uint8:
-        return
+        return  # 0 to 255
     low, high = float(np.min(x)), float(np.max(x))
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError(
@@ -112,17 +112,22 @@ def _check_spec(shape, dtype, data_shape, bounded, name):
         size not in (None, wanted) for size, wanted in zip(shape[1:], data_shape, strict=True)
     ):
         hint = ""
-        if len(shape) == len(data_shape) and shape[-1:] != tuple(data_shape)[-1:]:
+        if len(data_shape) == 3 and len(shape) == 3 and shape[1:] == tuple(data_shape)[:2]:
             hint = " (add the axis of channels: `x[..., None]`)"
-        elif len(shape) == len(data_shape):
-            hint = " (batch the data set: `dataset.batch(64)`)"
+        elif shape == tuple(data_shape):
+            hint = " (add the axis of examples: `x[None]`, or batch the data set)"
         raise ValueError(
             f"`{name}` must have the shape {('batch', *data_shape)}{hint}. Received: shape {shape}"
         )
-    kinds = (dtype.kind == "f" or "float" in dtype.name, dtype == np.uint8, dtype.kind in "iu")
-    if not (kinds[0] or kinds[1] or (kinds[2] and not bounded)):
-        wanted = "floats in [0, 1] or uint8" if bounded else "floats or integers"
-        raise ValueError(f"`{name}` must be {wanted}. Received: dtype {dtype}")
+    is_float = dtype.kind == "f" or "float" in dtype.name
+    # uint8 means 0 to 255 in an image; in a vector it could mean anything.
+    is_image = len(data_shape) == 3
+    is_integer = dtype == np.uint8 if is_image else dtype.kind in "iu" and dtype != np.uint8
+    if not is_float and (not is_integer or (bounded and not is_image)):
+        wanted = "floats in [0, 1]" if bounded else "floats"
+        raise ValueError(
+            f"`{name}` must be {wanted}{' or uint8' if is_image else ''}. Received: dtype {dtype}"
+        )
 
 
 def check_labels(labels, num_classes: int, num_examples: int, name: str = "y") -> None:
@@ -210,7 +215,7 @@ def _check_batch(batch, at_least, name, *, data_shape, num_classes, bounded):
     check_data(data, data_shape, bounded=bounded, name=name)
     _check_at_least(data.shape[0], at_least)
     if num_classes is not None:
-        check_labels(labels, num_classes, data.shape[0], f"labels of `{name}`".strip("`"))
+        check_labels(labels, num_classes, data.shape[0], f"labels of {name}")
 
 
 def _check_arrays(

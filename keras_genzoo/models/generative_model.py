@@ -69,6 +69,14 @@ class GenerativeModel(keras.Model):
 
     def _compile(self, optimizers: dict, **options) -> None:
         """Compiles with optimizers by name; None means the default."""
+        unknown = options.keys() - {"metrics", "run_eagerly", "steps_per_execution", "jit_compile"}
+        if unknown:
+            names = ", ".join(f"`{name}`" for name in (*optimizers, "metrics"))
+            raise ValueError(
+                f"`compile` of a {type(self).__name__} takes {names}, `run_eagerly`, "
+                "`steps_per_execution` and `jit_compile`; its loss is the constructor's. "
+                f"Received: {sorted(unknown)}"
+            )
         optimizers = {k: keras.optimizers.get(v) for k, v in optimizers.items() if v is not None}
         chosen = self.default_optimizers() | optimizers
         if len({id(optimizer) for optimizer in chosen.values()}) < len(chosen):
@@ -129,7 +137,8 @@ class GenerativeModel(keras.Model):
         self._refuse_weights(arguments)
         if not hasattr(x, "shape"):
             arguments["shuffle"] = False  # only arrays can be; Keras warns of its own default
-        arguments["x"] = self._check_data(
+        arguments["y"] = y = self._labels(y)
+        arguments["x"] = self.check_data_set(
             x, y, batch_size, at_least=self.min_batch, full_batch=True
         )
         validation = arguments.get("validation_data")
@@ -137,9 +146,9 @@ class GenerativeModel(keras.Model):
             checks.check_no_weights(validation, "validation_data")
             data, labels, _ = keras.utils.unpack_x_y_sample_weight(validation)
             size = arguments.get("validation_batch_size") or batch_size
-            data = self._check_data(data, labels, size, "validation_data")
-            is_pair = isinstance(validation, (tuple, list))
-            arguments["validation_data"] = (data, *validation[1:]) if is_pair else data
+            labels = self._labels(labels)
+            data = self.check_data_set(data, labels, size, "validation_data")
+            arguments["validation_data"] = data if labels is None else (data, labels)
         return super().fit(*call.args, **call.kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, *args, **kwargs):
@@ -147,9 +156,14 @@ class GenerativeModel(keras.Model):
         if not kwargs.get("_use_cached_eval_dataset"):  # checked by fit
             call = inspect.signature(super().evaluate).bind(x, y, batch_size, *args, **kwargs)
             self._refuse_weights(call.arguments)
-            x = self._check_data(x, y, batch_size)
+            y = self._labels(y)
+            x = self.check_data_set(x, y, batch_size)
         self.evaluation_noise.reset()
         return super().evaluate(x, y, batch_size, *args, **kwargs)
+
+    def _labels(self, y) -> np.ndarray | None:
+        """The labels as an array; None, whatever they are, if the model has no use for them."""
+        return None if self.num_classes is None or y is None else np.asarray(y)
 
     @staticmethod
     def _refuse_weights(arguments: dict) -> None:
@@ -158,7 +172,8 @@ class GenerativeModel(keras.Model):
             if value is not None:
                 raise ValueError(f"`{name}` is not supported. Received: {name}={value!r:.50}")
 
-    def _check_data(self, x, y, batch_size, name="x", **options):
+    def check_data_set(self, x, y=None, batch_size=None, name="x", **options):
+        """Checks what `fit` or `evaluate` is given, and returns it to be passed on."""
         return checks.check_fit_data(
             x,
             y,

@@ -44,8 +44,8 @@ class SparseAutoencoder(EncoderDecoder):
     model.fit(images, epochs=1, verbose=0)
     ```
 
-    Reference: Ng, Sparse autoencoder, CS294A lecture notes, 2011. Differs from the paper: rates are means
-    over the batch, not over the data set, and the weights are trained by Adam.
+    Reference: Ng, Sparse autoencoder, CS294A lecture notes, 2011. Differs from the paper:
+    rates are means over the batch, not over the data set, and the weights are trained by Adam.
     """
 
     def __init__(

@@ -265,3 +265,35 @@ def test_flags_that_make_no_sense(run, capsys, flags, message):
 
 def test_default_output(train):
     assert train.parse(["--data", "a/b:1.0"]).output == pathlib.Path("runs/dcgan_a-b-1.0")
+
+
+@pytest.mark.parametrize("flag", ["--overwrite", "--resume"])
+def test_files_of_others_in_the_saved_model_are_refused(flag, train, tmp_path, capsys):
+    arguments = ["--model", "autoencoder", "--data", "digits", "--epochs", "1"]
+    arguments += ["--output", str(tmp_path / "run")]
+    assert train.main(arguments) == 0
+    mine = tmp_path / "run" / "saved_model" / "1" / "warm.txt"
+    mine.write_text("mine")
+    assert train.main([*arguments, flag]) == 2
+    assert "warm.txt" in capsys.readouterr().err
+    assert mine.read_text() == "mine"
+
+
+def test_a_bad_flag_leaves_the_earlier_run_alone(train, tmp_path, capsys):
+    output = ["--data", "digits", "--epochs", "1", "--output", str(tmp_path / "run")]
+    assert train.main(["--model", "autoencoder", *output]) == 0
+    assert train.main(["--model", "wgan", "--batch-size", "3", *output, "--overwrite"]) == 2
+    assert "critic_steps" in capsys.readouterr().err
+    assert (tmp_path / "run" / "model.keras").exists()
+    assert train.main(["--model", "autoencoder", *output, "--resume"]) == 0
+
+
+def test_a_backup_cut_off_by_a_kill_is_resumed_from_the_one_before(train, tmp_path):
+    output = ["--model", "autoencoder", "--data", "digits", "--output", str(tmp_path / "run")]
+    assert train.main([*output, "--epochs", "1"]) == 0
+    backup = tmp_path / "run" / "backup"
+    for name in ("latest.weights.h5", "training_metadata.json"):
+        (backup / f"{name}.bkp").write_bytes((backup / name).read_bytes())
+    (backup / "training_metadata.json").write_text("")
+    assert train.main([*output, "--epochs", "2", "--resume"]) == 0
+    assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 3

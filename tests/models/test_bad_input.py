@@ -183,7 +183,11 @@ CALLS = {
     "an empty PyDataset": (images, lambda m: m.fit(Batches([])), r"at least one batch.*empty"),
     "an empty generator": (images, lambda m: m.fit(iter([])), r"at least one batch.*empty"),
     "an empty evaluation": (images, lambda m: m.evaluate(IMAGES[:0]), r"at least one example"),
-    "a data set without batches": (images, lambda m: m.fit(one_by_one(IMAGES)), r"dataset\.batch"),
+    "a data set without batches": (
+        images,
+        lambda m: m.fit(one_by_one(IMAGES)),
+        r"batch the data set",
+    ),
     "nothing": (images, lambda m: m.fit(), r"`x` must be an array.*NoneType"),
     "a list": (gan, lambda m: m.fit([[1.0, 2.0]] * 64), r"`x` must be an array.*list"),
     "a dictionary": (gan, lambda m: m.fit({"x": POINTS}), r"`x` must be an array.*dict"),
@@ -515,8 +519,29 @@ def test_validation_split():
 def test_data_without_range():
     model = gan()
     model.compile(run_eagerly=True)
-    for points in (100 * POINTS, np.ones((64, 2), "int64"), np.full((64, 2), 200, "uint8")):
+    for points in (100 * POINTS, np.ones((64, 2), "int64")):
         assert np.isfinite(list(model.fit(points, verbose=0).history.values())).all()
+
+
+def test_uint8_vectors_are_refused():
+    """They could mean 0 to 255 or what they say."""
+    model = gan()
+    model.compile()
+    with pytest.raises(ValueError, match=r"`x` must be floats. Received: dtype uint8"):
+        model.fit(np.full((64, 2), 200, "uint8"), verbose=0)
+
+
+def test_compile_takes_no_loss():
+    model = gan()
+    with pytest.raises(ValueError, match=r"loss is the constructor's. Received: \['loss'\]"):
+        model.compile(loss="hinge")
+    assert isinstance(model.loss, genzoo.losses.NonSaturating)
+
+
+def test_labels_may_be_a_list():
+    model = genzoo.ConditionalGAN((2,), 10, 2)
+    model.compile()
+    model.fit(POINTS[:32], [3] * 32, verbose=0)
 
 
 def test_denoising_takes_noisy_images_of_any_range():
