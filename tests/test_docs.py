@@ -63,7 +63,7 @@ def folder_of_photos(folder):
 
 @pytest.mark.parametrize("snippet", docstring_snippets())
 def test_docstring(snippet, short_training):
-    exec(snippet, {"genzoo": genzoo, "keras": keras, "np": np})
+    exec(textwrap.dedent(snippet), {"genzoo": genzoo, "keras": keras, "np": np})
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
