@@ -26,7 +26,7 @@ import keras
 import numpy as np
 
 import keras_genzoo as genzoo
-from keras_genzoo.callbacks import pictures
+from keras_genzoo.files import replacing
 
 SHAPE = (28, 28, 1)
 
@@ -157,14 +157,14 @@ def labels(paths):
 
 
 # Steps, and the weight of R1 in them; the learning rate falls to 0 over the last.
-PHASES = ((1500, 0.1), (1500, 1e-2), (1500, 1e-3), (1500, 1e-4), (1500, 1e-5), (5000, 1e-6))
+PHASES = ((1500, 0.1), (1500, 1e-2), (1500, 1e-3), (1500, 1e-4), (1500, 1e-5), (8000, 1e-6))
 
 
 def train_on_ring(mixture, seed, annealed):
     """A GAN trained on the mixture, with or without R1 that starts strong and is weakened."""
     keras.utils.set_random_seed(seed)
-    generator = genzoo.networks.dense_decoder((2,), 16, hidden_units=(128, 128))
-    critic = genzoo.networks.dense_discriminator((2,), hidden_units=(128, 128))
+    generator = genzoo.networks.dense_decoder((2,), 16, hidden_units=(128, 128, 128))
+    critic = genzoo.networks.dense_discriminator((2,), hidden_units=(128, 128, 128))
     model = genzoo.GAN((2,), 16, generator=generator, discriminator=critic)
     data = mixture.dataset(100_000, batch_size=256, seed=seed).repeat()
     for steps, weight in PHASES:
@@ -218,7 +218,7 @@ def draw_ring(path, real, shown):
         axes.set(title=name, aspect="equal", xlim=(-1.5, 1.5), ylim=(-1.5, 1.5))
         axes.set_axis_off()
     FigureCanvasAgg(figure)
-    with pictures.replacing(path) as temporary:
+    with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
 
 

@@ -329,7 +329,7 @@ def contest(name, public_jit):
     return contenders
 
 
-STEPS = {"mlp_gan": 1000, "vae": 60, "dcgan": 40, "wgan_gp": 8}
+STEPS = {"mlp_gan": 1000, "vae": 60, "dcgan": 40, "wgan_gp": 16}
 
 
 def measure(name, rounds, public_jit):

@@ -11,13 +11,11 @@ Serving), `pictures/` of it as it learns and the last one as `samples.png`, the 
 """
 
 import argparse
-import contextlib
 import csv
 import dataclasses
 import datetime
 import functools
 import json
-import os
 import pathlib
 import platform
 import re
@@ -32,6 +30,7 @@ import tensorflow as tf
 
 import keras_genzoo as genzoo
 from keras_genzoo.callbacks import pictures
+from keras_genzoo.files import replacing
 
 
 def small_gan(shape, num_classes, latent_dim, penalty=None):
@@ -376,7 +375,7 @@ class Run:
         if not all(path.exists() for path in older.values()):
             raise ValueError(f"The backup in {self.backup} was cut off. Received: {self.progress}")
         for path, backup in older.items():
-            with pictures.replacing(path) as temporary:
+            with replacing(path) as temporary:
                 shutil.copyfile(backup, temporary)
         return json.loads(self.progress.read_text())["epoch"]
 
@@ -401,16 +400,15 @@ class Run:
     def record(self, **facts) -> None:
         """Adds to run.json."""
         self.facts |= facts
-        with pictures.replacing(self.json) as temporary:
+        with replacing(self.json) as temporary:
             temporary.write_text(json.dumps(self.facts, indent=2) + "\n")
 
     def write_outputs(self, model: keras.Model, grid: genzoo.callbacks.SampleGrid) -> None:
         """Writes the model and the final pictures; older ones stay until the new are complete."""
         grid.draw(self.samples)
         pictures.save_curves(self.curves, read_curves(self.history))
-        with pictures.replacing(self.model) as temporary:
-            model.save(temporary)
-        with replacing_directory(self.saved_model) as temporary:
+        model.save(self.model)
+        with replacing(self.saved_model) as temporary:
             model.export(temporary)
         self.record(status="finished", ended=now())
 
@@ -457,7 +455,7 @@ class Run:
         if self.history.exists():
             header, *rows = self.history.read_text().splitlines() or [""]
             rows = [row for row in rows if int(row.split(",")[0]) < self.epochs_done()]
-            with pictures.replacing(self.history) as temporary:
+            with replacing(self.history) as temporary:
                 temporary.write_text("".join(f"{row}\n" for row in [header, *rows] if row))
 
 
@@ -471,20 +469,6 @@ def read_curves(path: pathlib.Path) -> dict[str, list[float]]:
         for name in names
         if not any(row[name] == "NA" for row in rows)
     }
-
-
-@contextlib.contextmanager
-def replacing_directory(path: pathlib.Path):
-    """Yields a path beside `path`, and puts what was made there in its place if all went well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (path.with_name(f".{age}_{path.name}") for age in ("new", "old"))
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    yield new
-    if path.exists():
-        os.rename(path, old)
-    os.rename(new, path)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def now() -> str:

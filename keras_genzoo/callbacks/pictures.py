@@ -4,29 +4,15 @@ Every file is written beside its place and then renamed: a reader never sees hal
 write that fails leaves the old picture as it was.
 """
 
-import contextlib
 import math
-import os
-import pathlib
 
 import numpy as np
+
+from keras_genzoo.files import replacing
 
 MIN_WIDTH = 500  # pixels; smaller grids are magnified by a whole number
 SEPARATOR = 2  # pixels between images
 SEPARATOR_GREY = 128
-
-
-@contextlib.contextmanager
-def replacing(path):
-    """Yields a temporary path beside `path`, and renames it to `path` if the block succeeds."""
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".new_{path.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def as_uint8(images):

@@ -92,3 +92,21 @@ class Noise(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}
+
+
+class _ReplicaSeedGenerator(keras.random.SeedGenerator):
+    def next(self, ordered=True):
+        seed = super().next(ordered)
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return seed
+        replica = tf.cast(context.replica_id_in_sync_group, seed.dtype)
+        return seed + tf.stack([1_000_003 * replica, tf.zeros_like(replica)])
+
+
+def differ_by_replica(generator: keras.random.SeedGenerator) -> None:
+    """Makes a Keras layer draw other numbers on each replica.
+
+    On the first replica, and on a single one, they stay as they were.
+    """
+    generator.__class__ = _ReplicaSeedGenerator

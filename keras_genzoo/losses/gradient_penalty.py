@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_genzoo.layers.noise import sum_over_replicas
 from keras_genzoo.naming import resolve
 
 PLACES = ("interpolates", "real", "fake", "perturbed_real")
@@ -87,7 +88,7 @@ class GradientPenalty:
             return fake
         shape = ops.shape(real)
         if self.at == "perturbed_real":
-            return real + 0.5 * tf.math.reduce_std(real) * noise.normal(shape)
+            return real + 0.5 * _standard_deviation(real) * noise.normal(shape)
         alpha = noise.uniform([shape[0]] + [1] * (len(shape) - 1))
         return real + alpha * (fake - real)
 
@@ -100,6 +101,18 @@ class GradientPenalty:
     def from_config(cls, config: dict) -> GradientPenalty:
         """The penalty of a config."""
         return cls(**config)
+
+
+def _standard_deviation(values):
+    """Of the numbers of the global batch."""
+
+    def mean(values):
+        total = sum_over_replicas(
+            tf.stack([tf.reduce_sum(values), tf.cast(tf.size(values), "float32")])
+        )
+        return total[0] / total[1]
+
+    return tf.sqrt(mean((values - mean(values)) ** 2))
 
 
 _KNOWN = {

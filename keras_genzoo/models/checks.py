@@ -164,7 +164,17 @@ def check_no_weights(data, name: str) -> None:
 
 
 def check_fit_data(
-    x, y, *, data_shape, num_classes, bounded, batch_size, name="x", at_least=1, full_batch=False
+    x,
+    y,
+    *,
+    data_shape,
+    num_classes,
+    bounded,
+    batch_size,
+    name="x",
+    at_least=1,
+    full_batch=False,
+    replicas=1,
 ):
     """Checks what `fit` or `evaluate` was given, and returns it to be passed on.
 
@@ -173,23 +183,26 @@ def check_fit_data(
     Args:
         at_least: The fewest examples that one batch must have.
         full_batch: Whether arrays must fill at least one batch.
+        replicas: How many share a batch evenly.
     """
     if isinstance(x, tf.distribute.DistributedDataset):
         return x
     options = {"bounded": bounded, "num_classes": num_classes, "data_shape": data_shape}
     if isinstance(x, Iterator):
         first, x = _peek(x)
-        _check_batch(first, at_least, name, **options)
+        _check_batch(first, at_least, replicas, name, **options)
     elif isinstance(x, tf.data.Dataset):
         spec = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
         if isinstance(spec, tf.TensorSpec) and spec.shape.rank is not None:
             dtype = np.dtype(spec.dtype.as_numpy_dtype)
             _check_spec(tuple(spec.shape), dtype, data_shape, bounded, name)
-        _check_batch(next(iter(x.take(1)), None), at_least, name, **options)
+        _check_batch(next(iter(x.take(1)), None), at_least, replicas, name, **options)
     elif isinstance(x, keras.utils.PyDataset):
-        _check_batch(x[0] if len(x) else None, at_least, name, **options)
+        _check_batch(x[0] if len(x) else None, at_least, replicas, name, **options)
     else:
-        _check_arrays(x, y, batch_size or 32, at_least, full_batch, name, **options)
+        batch_size = batch_size or 32
+        _check_shared(batch_size, replicas)
+        _check_arrays(x, y, batch_size, at_least, full_batch, name, **options)
     return x
 
 
@@ -204,7 +217,7 @@ def _peek(iterator):
     return first, again()
 
 
-def _check_batch(batch, at_least, name, *, data_shape, num_classes, bounded):
+def _check_batch(batch, at_least, replicas, name, *, data_shape, num_classes, bounded):
     if batch is None:
         raise ValueError(
             f"`{name}` must yield at least one batch: are there fewer examples than a batch "
@@ -213,6 +226,7 @@ def _check_batch(batch, at_least, name, *, data_shape, num_classes, bounded):
     check_no_weights(batch, name)
     data, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
     check_data(data, data_shape, bounded=bounded, name=name)
+    _check_shared(data.shape[0], replicas)
     _check_at_least(data.shape[0], at_least)
     if num_classes is not None:
         check_labels(labels, num_classes, data.shape[0], f"labels of {name}")
@@ -237,4 +251,12 @@ def _check_at_least(size, at_least):
         raise ValueError(
             f"A batch must hold at least one example for each of the `critic_steps`={at_least}, "
             f"which see different data. Received: batches of {size}"
+        )
+
+
+def _check_shared(size, replicas):
+    if size % replicas:
+        raise ValueError(
+            f"The size of a batch must be a multiple of the {replicas} replicas that share it. "
+            f"Received: batches of {size}"
         )

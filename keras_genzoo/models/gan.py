@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo import losses, networks
+from keras_genzoo.layers.noise import place_in_global_batch
 from keras_genzoo.models import checks
 from keras_genzoo.models.generative_model import GenerativeModel
 from keras_genzoo.models.sampling import LatentSampling
@@ -186,17 +187,20 @@ class GAN(LatentSampling, GenerativeModel):
     def critic_parts(self, x, labels):
         """Splits a batch into one part for each step of the discriminator.
 
-        Every `critic_steps`-th example goes to the same part. A last batch with fewer examples
-        than parts gives some of them twice rather than none.
+        Every `critic_steps`-th example of the global batch goes to the same part. A last batch
+        with fewer examples than parts gives some of them twice rather than none.
         """
-        if self.critic_steps == 1:
+        steps, size = self.critic_steps, keras.ops.shape(x)[0]
+        if steps == 1:
             return [(x, labels)]
-        size = keras.ops.shape(x)[0]
+        even = isinstance(size, int) and size % steps == 0  # on every replica
+        offset, total = (0, size) if even else place_in_global_batch(size)
         parts = []
-        for step in range(self.critic_steps):
-            # A replica without examples has empty parts.
-            limit = tf.where(size > 0, tf.maximum(size, self.critic_steps), step)
-            places = tf.range(step, limit, self.critic_steps) % tf.maximum(size, 1)
+        for step in range(steps):
+            places = tf.range(step, tf.maximum(total, steps), steps) % total
+            if total is not size:
+                mine = (places >= offset) & (places < offset + size)
+                places = tf.boolean_mask(places - offset, mine)
             part = None if labels is None else tf.gather(labels, places)
             parts.append((tf.gather(x, places), part))
         return parts

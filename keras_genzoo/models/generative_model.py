@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 
 import keras
@@ -13,12 +10,48 @@ import numpy as np
 import tensorflow as tf
 from keras.optimizers import LossScaleOptimizer
 
-from keras_genzoo.layers.noise import Noise, place_in_global_batch
+from keras_genzoo.layers.noise import Noise, differ_by_replica, place_in_global_batch
 from keras_genzoo.models import checks
+from keras_genzoo.models.saving import Saving
 from keras_genzoo.networks import is_image
 
 
-class GenerativeModel(keras.Model):
+class Optimizers:
+    """What Keras's callbacks see as the `optimizer` of a model that has several.
+
+    Each keeps its own learning rate: LearningRateScheduler asks its schedule for each one,
+    ReduceLROnPlateau multiplies each, and SwapEMAWeights swaps those with `use_ema`.
+    """
+
+    built = True
+
+    def __init__(self, optimizers: list):
+        # Without the loss scaling, which callbacks don't look behind.
+        self.optimizers = [getattr(o, "inner_optimizer", o) for o in optimizers]
+
+    @property
+    def iterations(self):
+        """The first one's: it counts the steps of `fit`."""
+        return self.optimizers[0].iterations
+
+    @property
+    def variables(self) -> list:
+        """All of their variables."""
+        return [variable for optimizer in self.optimizers for variable in optimizer.variables]
+
+
+class _Averages(keras.callbacks.Callback):
+    """At the end of `fit`, puts optimizers' averages (`use_ema`) in place of the weights.
+
+    Keras does it for a model's one optimizer.
+    """
+
+    def on_train_end(self, logs=None):
+        for name, variables in self.model.optimized_variables().items():
+            getattr(self.model, name).finalize_variable_values(variables)
+
+
+class GenerativeModel(Saving, keras.Model):
     """Base of the zoo.
 
     A subclass builds its networks in its constructor, sets an attribute for every constructor
@@ -52,6 +85,15 @@ class GenerativeModel(keras.Model):
         """Whether the data must lie in [0, 1]."""
         return is_image(self.data_shape)
 
+    @property
+    def _replicas(self) -> int:
+        return self.distribute_strategy.num_replicas_in_sync
+
+    def seed_generators(self) -> list[keras.random.SeedGenerator]:
+        """The sources of random numbers of Keras's layers (Dropout...) in the networks."""
+        layers = self._flatten_layers(include_self=False)
+        return [generator for layer in layers for generator in layer._seed_generators]
+
     # Compiling. ---------------------------------------------------------------------------------
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
@@ -84,9 +126,18 @@ class GenerativeModel(keras.Model):
                 f"{' and '.join(f'`{name}`' for name in chosen)} must be two optimizers: each "
                 f"keeps the state of its own network. Received: one object for both"
             )
+        if options.get("steps_per_execution", 1) > 1 and self._replicas > 1:
+            raise ValueError(
+                "`steps_per_execution` must be 1 under a strategy of several replicas, where "
+                "Keras can't run more. "
+                f"Received: steps_per_execution={options['steps_per_execution']}"
+            )
         # Keras is told of no optimizer and no loss: it would build, wrap and log its own.
         super().compile(optimizer=None, **options)
         self._compile_arguments = dict(options)
+        if len({optimizer.name for optimizer in chosen.values()}) < len(chosen):
+            for name, optimizer in chosen.items():
+                optimizer.name = name  # callbacks log by it
         with self.distribute_strategy.scope():
             for name, optimizer in chosen.items():
                 if self.dtype_policy.name == "mixed_float16" and not isinstance(
@@ -96,6 +147,10 @@ class GenerativeModel(keras.Model):
                 # Built now: inside a replica it could not be, and loading fills its variables.
                 optimizer.build(self.optimized_variables()[name])
                 setattr(self, name, optimizer)
+            if "optimizer" not in chosen:
+                self.optimizer = Optimizers([getattr(self, name) for name in chosen])
+            for generator in self.seed_generators():
+                differ_by_replica(generator)
             self._trackers = {name: keras.metrics.Mean(name) for name in self.log_names}
             if self._compile_metrics is not None:
                 data = keras.KerasTensor((None, *self.data_shape))
@@ -132,6 +187,7 @@ class GenerativeModel(keras.Model):
         Raises:
             ValueError: If the data don't fit the model, before any training.
         """
+        self._check_scope()
         call = inspect.signature(super().fit).bind(x, y, batch_size, *args, **kwargs)
         arguments = call.arguments
         self._refuse_weights(arguments)
@@ -139,7 +195,12 @@ class GenerativeModel(keras.Model):
             arguments["shuffle"] = False  # only arrays can be; Keras warns of its own default
         arguments["y"] = y = self._labels(y)
         arguments["x"] = self.check_data_set(
-            x, y, batch_size, at_least=self.min_batch, full_batch=True
+            x,
+            y,
+            batch_size,
+            at_least=self.min_batch,
+            full_batch=True,
+            replicas=self._replicas,
         )
         validation = arguments.get("validation_data")
         if validation is not None:
@@ -149,7 +210,32 @@ class GenerativeModel(keras.Model):
             labels = self._labels(labels)
             data = self.check_data_set(data, labels, size, "validation_data")
             arguments["validation_data"] = data if labels is None else (data, labels)
+        if isinstance(self.optimizer, Optimizers):
+            arguments["callbacks"] = self._with_averages(arguments.get("callbacks"))
         return super().fit(*call.args, **call.kwargs)
+
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        # Everything is built already; Keras would reduce uint8 images over workers, which fails.
+        pass
+
+    def _check_scope(self):
+        if tf.distribute.has_strategy() and (
+            tf.distribute.get_strategy() is not self.distribute_strategy
+        ):
+            raise ValueError(
+                "The model must be built and compiled in the scope of the strategy that it is "
+                f"fitted under, {type(tf.distribute.get_strategy()).__name__}. Received: a model "
+                f"built under {type(self.distribute_strategy).__name__}"
+            )
+
+    def _with_averages(self, callbacks):
+        # First: callbacks that restore weights at the end have the last word.
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks.callbacks.insert(0, _Averages())
+            callbacks.callbacks[0].set_model(self)
+            return callbacks
+        callbacks = callbacks or []
+        return [_Averages(), *(callbacks if isinstance(callbacks, (list, tuple)) else [callbacks])]
 
     def evaluate(self, x=None, y=None, batch_size=None, *args, **kwargs):
         """Keras's `evaluate`, after a check of the data; the same noise at every call."""
@@ -205,7 +291,7 @@ class GenerativeModel(keras.Model):
     def regularization(self, network: keras.Model) -> tf.Tensor:
         """The network's own losses (its layers' regularizers), to be added to a `mean`."""
         total = tf.add_n(network.losses) if network.losses else tf.zeros(())
-        return total / self.distribute_strategy.num_replicas_in_sync
+        return total / self._replicas
 
     def update(self, name: str, loss: tf.Tensor, tape: tf.GradientTape) -> None:
         """One step of the optimizer `name` down the gradient of `loss`."""
@@ -219,7 +305,18 @@ class GenerativeModel(keras.Model):
         """Adds to the epoch's means, and returns all of them."""
         for name, value in values.items():
             self._trackers[name].update_state(value)
-        return {name: tracker.result() for name, tracker in self._trackers.items()}
+        results = {name: tracker.result() for name, tracker in self._trackers.items()}
+        return self._for_workers(results)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None) -> dict:
+        """Keras's: updates the metrics of `compile`, and returns all logs."""
+        return self._for_workers(super().compute_metrics(x, y, y_pred, sample_weight))
+
+    def _for_workers(self, logs: dict) -> dict:
+        # Keras averages logs over several workers along an axis that scalars lack.
+        if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            return {name: tf.expand_dims(value, 0) for name, value in logs.items()}
+        return logs
 
     # Verbs. -------------------------------------------------------------------------------------
 
@@ -240,6 +337,11 @@ class GenerativeModel(keras.Model):
             )
         return None
 
+    @property
+    def serving_input(self) -> tf.TensorSpec:
+        """What the exported model takes, beside the labels if it is conditional."""
+        return tf.TensorSpec((None, *self.data_shape), tf.float32, name="data")
+
     @staticmethod
     def in_batches(function: Callable, *arrays, batch_size: int = 256) -> np.ndarray:
         """Applies a function to arrays of examples, part by part; None stays None."""
@@ -248,53 +350,3 @@ class GenerativeModel(keras.Model):
             part = [None if a is None else a[start : start + batch_size] for a in arrays]
             parts.append(np.asarray(function(*part), dtype="float32"))
         return np.concatenate(parts)
-
-    # Saving and export. -------------------------------------------------------------------------
-
-    def get_config(self) -> dict:
-        """The constructor's arguments, each the attribute of its name."""
-        config = super().get_config()
-        parameters = inspect.signature(type(self)).parameters.values()
-        names = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} | {*self._keywords}
-        for name in names - config.keys():
-            config[name] = keras.saving.serialize_keras_object(getattr(self, name))
-        return config
-
-    @classmethod
-    def from_config(cls, config: dict, custom_objects=None):
-        """The model of a config."""
-        return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
-
-    @property
-    def serving_input(self) -> tf.TensorSpec:
-        """What the exported model takes, beside the labels if it is conditional."""
-        return tf.TensorSpec((None, *self.data_shape), tf.float32, name="data")
-
-    def export(self, filepath, format: str = "tf_saved_model", **kwargs) -> None:
-        """Keras's `export`; an existing path is refused, and a failure leaves nothing behind.
-
-        Args:
-            filepath: The directory (or file) to make.
-            format: As Keras's.
-            **kwargs: As Keras's.
-
-        Raises:
-            FileExistsError: If there is something at `filepath`.
-        """
-        filepath = os.fspath(filepath)
-        if os.path.exists(filepath):
-            raise FileExistsError(f"`filepath` must not exist yet. Received: filepath={filepath!r}")
-        parent = os.path.dirname(os.path.abspath(filepath))
-        os.makedirs(parent, exist_ok=True)
-        beside = tempfile.mkdtemp(prefix=".export-", dir=parent)
-        try:
-            target = os.path.join(beside, os.path.basename(filepath))
-            inputs = self.serving_input
-            if self.num_classes is not None:
-                inputs = [inputs, tf.TensorSpec((None,), tf.int32, name="labels")]
-            kwargs.setdefault("input_signature", [inputs])
-            kwargs.setdefault("verbose", False)
-            super().export(target, format=format, **kwargs)
-            os.rename(target, filepath)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)

@@ -40,8 +40,11 @@ def _weights(dcgan: bool) -> dict:
 
 def _normalize(x, dcgan: bool):
     gamma = keras.initializers.RandomNormal(1.0, 0.02) if dcgan else "ones"
-    # Short averages: the networks change faster than those of a classifier.
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma)(x)
+    # Short averages: the networks change faster than those of a classifier. Synchronized: N
+    # replicas are to take the step of one.
+    return layers.BatchNormalization(
+        momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, synchronized=True
+    )(x)
 
 
 def _contract(image, filters, activation, *, dcgan, normalization=True):

@@ -1,0 +1,135 @@
+"""Saving, loading and export: nothing half-written, nothing half-loaded, no state forgotten."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import zipfile
+
+import keras
+import tensorflow as tf
+
+from keras_genzoo.files import replacing
+
+
+class Saving:
+    """What `GenerativeModel` says about files. Needs `serving_input` and `num_classes`."""
+
+    def get_config(self) -> dict:
+        """The constructor's arguments, each the attribute of its name."""
+        config = super().get_config()
+        parameters = inspect.signature(type(self)).parameters.values()
+        names = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} | {*self._keywords}
+        for name in names - config.keys():
+            config[name] = keras.saving.serialize_keras_object(getattr(self, name))
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects=None):
+        """The model of a config."""
+        return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
+
+    def save(self, filepath, overwrite: bool = True, zipped: bool | None = None, **kwargs) -> None:
+        """Keras's `save`; what is at `filepath` stays until the new file is complete.
+
+        Raises:
+            FileExistsError: If there is something at `filepath` and `overwrite` is false.
+        """
+        with self._place(filepath, overwrite) as place:
+            super().save(place, zipped=zipped, **kwargs)
+
+    def save_weights(self, filepath, overwrite: bool = True, max_shard_size=None) -> None:
+        """Keras's `save_weights`; what is at `filepath` stays until the new file is complete.
+
+        Raises:
+            FileExistsError: If there is something at `filepath` and `overwrite` is false.
+        """
+        if max_shard_size is not None:  # several files: Keras's own way
+            return super().save_weights(filepath, overwrite, max_shard_size)
+        with self._place(filepath, overwrite) as place:
+            super().save_weights(place)
+
+    @staticmethod
+    def _place(filepath, overwrite):
+        """Where Keras is to write: a path beside `filepath`, which then takes its place."""
+        filepath = os.fspath(filepath)
+        if os.path.exists(filepath) and not overwrite:
+            raise FileExistsError(
+                "`filepath` must not exist unless `overwrite=True`. "
+                f"Received: filepath={filepath!r}"
+            )
+        if "://" in filepath:  # an object store, which has no half-written files
+            return contextlib.nullcontext(filepath)
+        return replacing(filepath)
+
+    def load_weights(self, filepath, skip_mismatch: bool = False, **kwargs) -> None:
+        """Keras's `load_weights`; if the file doesn't fit, the model stays as it was.
+
+        Raises:
+            OSError: If the file can't be read, because it is cut off for example.
+            ValueError: If it holds the weights of another model.
+        """
+        optimizers = [getattr(self, name, None) for name in self.default_optimizers()]
+        variables = [
+            *self.variables,
+            *(v for optimizer in optimizers if optimizer for v in optimizer.variables),
+        ]
+        before = [variable.numpy() for variable in variables]
+        try:
+            super().load_weights(filepath, skip_mismatch, **kwargs)
+        except Exception as error:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+            reason = " ".join(str(error).split())
+            if isinstance(error, (OSError, zipfile.BadZipFile)):
+                raise OSError(
+                    f"`filepath` must be a complete file of weights. "
+                    f"Received: {os.fspath(filepath)!r}, which can't be read: {reason}"
+                ) from error
+            raise ValueError(
+                f"`filepath` must hold the weights of a {type(self).__name__} like this one, "
+                f"data_shape={self.data_shape}. Received: {os.fspath(filepath)!r}, which doesn't "
+                f"fit: {reason:.300}"
+            ) from error
+
+    # Keras's layers forget where their random numbers were; with the model that is saved too.
+
+    def save_own_variables(self, store) -> None:
+        """Also saves the states of the layers' `SeedGenerator`s."""
+        super().save_own_variables(store)
+        for i, generator in enumerate(self.seed_generators()):
+            store[f"seed_{i:04}"] = generator.state.numpy()
+
+    def load_own_variables(self, store) -> None:
+        """Also loads the states of the layers' `SeedGenerator`s."""
+        values = {name: store[name] for name in [*store.keys()]}
+        generators = self.seed_generators()
+        states = [values.pop(f"seed_{i:04}", None) for i in range(len(generators))]
+        super().load_own_variables(values)
+        for generator, state in zip(generators, states, strict=True):
+            if state is None:
+                raise ValueError(f"the file has not the states of {len(states)} random seeds")
+            generator.state.assign(state)
+
+    def export(self, filepath, format: str = "tf_saved_model", **kwargs) -> None:
+        """Keras's `export`; an existing path is refused, and a failure leaves nothing behind.
+
+        Args:
+            filepath: The directory (or file) to make.
+            format: As Keras's.
+            **kwargs: As Keras's.
+
+        Raises:
+            FileExistsError: If there is something at `filepath`.
+        """
+        filepath = os.fspath(filepath)
+        if os.path.exists(filepath):
+            raise FileExistsError(f"`filepath` must not exist yet. Received: filepath={filepath!r}")
+        inputs = self.serving_input
+        if self.num_classes is not None:
+            inputs = [inputs, tf.TensorSpec((None,), tf.int32, name="labels")]
+        kwargs.setdefault("input_signature", [inputs])
+        kwargs.setdefault("verbose", False)
+        with replacing(filepath) as place:
+            super().export(os.fspath(place), format=format, **kwargs)
