@@ -10,7 +10,8 @@ Three contenders train the same networks, with the same optimizers, on the same 
 
 They take turns, so that a machine that slows down slows all of them. Run:
 
-    python benchmarks/throughput.py [--rounds 7] [--models mlp_gan vae dcgan wgan_gp] [--public-jit]
+    python benchmarks/throughput.py [--rounds 15] [--models mlp_gan vae dcgan wgan_gp]
+        [--public-jit]
 
 `--public-jit` adds a column in which the public way is compiled by XLA, as Keras did by default
 before it learned to leave XLA off on CPUs.
@@ -354,7 +355,7 @@ def measure(name, rounds, public_jit):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--models", nargs="+", default=list(STEPS), choices=list(STEPS))
     parser.add_argument("--public-jit", action="store_true")
     arguments = parser.parse_args()

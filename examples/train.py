@@ -3,6 +3,7 @@
     python examples/train.py --model dcgan --data mnist_5k
     python examples/train.py --model vae --data digits --conditional --epochs 30 --output runs/mine
     python examples/train.py --model wgan_gp --data cifar10 --resume
+    python examples/train.py --strategy mirrored            # all GPUs of this machine
 
 A run's directory holds the trained model (`model.keras` for Keras, `saved_model/1` for TensorFlow
 Serving), `pictures/` of it as it learns and the last one as `samples.png`, the losses
@@ -16,6 +17,7 @@ import dataclasses
 import datetime
 import functools
 import json
+import os
 import pathlib
 import platform
 import re
@@ -146,6 +148,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--seed", type=int, default=0, help="of the weights, the noise and the pictures")
     add("--output", type=pathlib.Path, help="directory; None: runs/<model>_<data>")
     add("--every", type=positive, default=5, help="epochs between pictures")
+    add(
+        "--strategy",
+        choices=STRATEGIES,
+        help="spread each batch over the GPUs of this machine, over the machines of TF_CONFIG, or "
+        "over a TPU's cores; None: one device",
+    )
     existing = parser.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace an earlier run")
     existing.add_argument("--resume", action="store_true", help="go on with an earlier run")
@@ -174,14 +182,22 @@ def positive(text: str) -> int:
 
 def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
     """The whole job, top to bottom."""
+    # First of all: a cluster can only be joined before TensorFlow does anything else.
+    make_strategy = STRATEGIES.get(flags.strategy, tf.distribute.get_strategy)
+    strategy = make_strategy()
     run = Run(flags.output)
-    run.check(flags)
+    chief = is_chief(strategy)
+    if chief:
+        run.check(flags)
 
     # Build everything before anything is written: a mistake shows here.
     keras.utils.set_random_seed(flags.seed)
     data = Data(flags)
-    model = build(flags, data)
-    model.check_data_set(data.train, at_least=model.min_batch)
+    with strategy.scope():
+        model = build(flags, data)
+    model.check_data_set(
+        data.train, at_least=model.min_batch, replicas=strategy.num_replicas_in_sync
+    )
     settings = {
         name: getattr(flags, name) for name in ("model", "data", "batch_size", "loss", "seed")
     }
@@ -192,6 +208,15 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
         raise ValueError(
             f"`--epochs` counts all epochs, and {done} are done. Received: --epochs {flags.epochs}"
         )
+    fit = functools.partial(
+        model.fit, data.train, validation_data=data.test, epochs=flags.epochs, initial_epoch=done
+    )
+    if not chief:
+        # The other workers of a cluster take part, and write nothing.
+        if done:
+            model.load_weights(run.weights)
+        fit(verbose=0)
+        return 0
     run.open(settings, flags)
 
     # Train, unless it is done.
@@ -200,12 +225,7 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
     )
     if done < flags.epochs:
         print(f"Training {flags.model} on {flags.data}, epochs {done + 1} to {flags.epochs}.")
-        model.fit(
-            data.train,
-            validation_data=data.test,
-            epochs=flags.epochs,
-            callbacks=[stopwatch, *run.callbacks(grid)],
-        )
+        fit(callbacks=[stopwatch, *run.callbacks(grid)])
         run.record(**stopwatch.measurements(flags.batch_size))
     else:
         print(f"Nothing to train: {done} of {flags.epochs} epochs are done. Writing the outputs.")
@@ -255,6 +275,53 @@ class Data:
         self.num_classes = None
         if flags.conditional:
             self.num_classes = 1 + max(int(tf.reduce_max(labels)) for _, labels in in_order)
+
+
+def multi_worker() -> tf.distribute.Strategy:
+    """The cluster of the environment variable TF_CONFIG."""
+    text = os.environ.get("TF_CONFIG", "")
+    if not names_cluster(text):
+        example = {
+            "cluster": {"worker": ["host:port", "host:port"]},
+            "task": {"type": "worker", "index": 0},
+        }
+        raise ValueError(
+            f"`--strategy multi_worker` needs TF_CONFIG, such as {json.dumps(example)}. "
+            f"Received: TF_CONFIG={text!r}"
+        )
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def names_cluster(text: str) -> bool:
+    """Whether a TF_CONFIG holds addresses, and the place of this process among them."""
+    try:
+        config = json.loads(text)
+        jobs, task = config["cluster"], config["task"]
+        return (
+            task["type"] in ("chief", "worker")
+            and task["index"] in range(len(jobs[task["type"]]))
+            and all(re.fullmatch(r".+:\d+", address) for job in jobs.values() for address in job)
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def tpu() -> tf.distribute.Strategy:
+    """The TPU that the environment names."""
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
+    return tf.distribute.TPUStrategy(resolver)
+
+
+STRATEGIES = {"mirrored": tf.distribute.MirroredStrategy, "multi_worker": multi_worker, "tpu": tpu}
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process is the one that writes; the only one, or the first of a cluster."""
+    resolver = strategy.cluster_resolver
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return True
+    has_chief = "chief" in resolver.cluster_spec().jobs
+    return resolver.task_type == "chief" or (not has_chief and resolver.task_id == 0)
 
 
 class Stopwatch(keras.callbacks.Callback):

@@ -156,8 +156,10 @@ class GenerativeModel(Saving, keras.Model):
                 data = keras.KerasTensor((None, *self.data_shape))
                 self._compile_metrics.build(data, data)
 
-    def get_compile_config(self) -> dict:
-        """The arguments of `compile`, serialized."""
+    def get_compile_config(self) -> dict | None:
+        """The arguments of `compile`, serialized; None before it."""
+        if not self.compiled:
+            return None
         optimizers = {name: getattr(self, name) for name in self.default_optimizers()}
         return keras.saving.serialize_keras_object(optimizers | self._compile_arguments)
 
@@ -219,13 +221,13 @@ class GenerativeModel(Saving, keras.Model):
         pass
 
     def _check_scope(self):
-        if tf.distribute.has_strategy() and (
-            tf.distribute.get_strategy() is not self.distribute_strategy
-        ):
+        # `distribute_strategy` would give a model that was built under none the present one.
+        own, present = self._distribute_strategy, tf.distribute.get_strategy()
+        if tf.distribute.has_strategy() and present is not own:
+            received = "no strategy" if own is None else f"another {type(own).__name__}"
             raise ValueError(
-                "The model must be built and compiled in the scope of the strategy that it is "
-                f"fitted under, {type(tf.distribute.get_strategy()).__name__}. Received: a model "
-                f"built under {type(self.distribute_strategy).__name__}"
+                f"The model must be built and compiled in the scope of the {type(present).__name__} "
+                f"that it is fitted under. Received: a model built under {received}"
             )
 
     def _with_averages(self, callbacks):

@@ -1,0 +1,115 @@
+"""What a strategy cannot do is said before training; what it does on each replica."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from contract import CASES
+
+import keras_genzoo as genzoo
+from keras_genzoo.layers.noise import differ_by_replica
+
+
+def make(strategy, name="Autoencoder", **options):
+    with strategy.scope():
+        return CASES[name].make(**options)
+
+
+def test_batches_that_replicas_cannot_share_evenly(two_replicas, digits):
+    x = digits[0][:75]
+    model = make(two_replicas)
+    match = r"must be a multiple of the 2 replicas.*Received: batches of 25"
+    before = [variable.numpy() for variable in model.variables]
+    for call in (
+        lambda: model.fit(x, batch_size=25),
+        lambda: model.fit(tf.data.Dataset.from_tensor_slices(x).batch(25)),
+        lambda: model.fit(batch for batch in (x[:25], x[25:50])),
+    ):
+        with pytest.raises(ValueError, match=match):
+            call()
+    for a, b in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(a, b)
+    model.evaluate(x, batch_size=25, verbose=0)  # changes nothing, and is right
+
+
+def test_a_model_built_outside_the_scope(two_replicas, digits):
+    model = CASES["Autoencoder"].make()
+    with (
+        two_replicas.scope(),
+        pytest.raises(ValueError, match=r"built and compiled in the scope.*MirroredStrategy"),
+    ):
+        model.fit(digits[0][:64])
+
+
+@pytest.mark.parametrize("name", ["VAE", "GAN"])
+def test_steps_per_execution_under_a_strategy(two_replicas, name):
+    with pytest.raises(ValueError, match=r"`steps_per_execution` must be 1.*Received: .*=2"):
+        make(two_replicas, name, steps_per_execution=2)
+
+
+def on_replicas(strategy, function):
+    values = strategy.experimental_local_results(strategy.run(tf.function(function)))
+    return [np.asarray(value) for value in values]
+
+
+@pytest.mark.parametrize("layer", [keras.layers.GaussianNoise(1.0), keras.layers.Dropout(0.5)])
+def test_layers_of_keras_draw_other_noise_on_each_replica(two_replicas, layer):
+    x = tf.ones((4, 8))
+    with two_replicas.scope():
+        keras.utils.set_random_seed(2)
+        noisy = type(layer).from_config(layer.get_config())
+        noisy.build((None, 8))
+    alone = np.asarray(noisy(x, training=True))
+    noisy.seed_generator.state.assign([noisy.seed_generator.state.numpy()[0], 0])
+
+    def draw():
+        return noisy(x, training=True)
+
+    first, second = on_replicas(two_replicas, draw)
+    np.testing.assert_array_equal(first, second)  # Keras's own way
+    differ_by_replica(noisy.seed_generator)
+    noisy.seed_generator.state.assign([noisy.seed_generator.state.numpy()[0], 0])
+    first, second = on_replicas(two_replicas, draw)
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(first, alone)  # as if there were no replicas
+    again, _ = on_replicas(two_replicas, draw)
+    assert not np.array_equal(first, again)
+
+
+def test_models_make_them_differ(two_replicas):
+    model = make(two_replicas, "DenoisingAutoencoder, a Keras layer's noise")
+    x = tf.zeros((4, 8, 8, 1))
+    first, second = on_replicas(two_replicas, lambda: model.corruption(x, training=True))
+    assert not np.array_equal(first, second)
+
+
+# What a TPU cannot run: shapes that depend on data, Python code, strings, double precision.
+NOT_ON_TPU = {"Where", "Unique", "UniqueV2", "BooleanMask", "PyFunc", "EagerPyFunc", "StringFormat"}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_steps_compile_with_static_shapes(name):
+    model = CASES[name].make()
+    data = next(iter(CASES[name].dataset(model, 20).unbatch().batch(20, drop_remainder=True)))
+    for step in (model.train_step, model.test_step):
+        compiled = tf.function(step, jit_compile=True)
+        # XLA knows no other shapes than static ones; it raises for operations that it lacks.
+        logs = compiled(data)
+        assert np.isfinite([float(value) for value in logs.values()]).all()
+        graph = compiled.get_concrete_function(data).graph.as_graph_def()
+        nodes = [
+            *graph.node,
+            *(n for function in graph.library.function for n in function.node_def),
+        ]
+        assert len(nodes) > 50
+        assert not {node.op for node in nodes} & NOT_ON_TPU
+        types = {node.attr[key].type for node in nodes for key in ("T", "dtype", "DstT")}
+        assert not types & {tf.float64.as_datatype_enum, tf.string.as_datatype_enum}
+
+
+def test_critic_parts_are_those_of_the_global_batch():
+    # Five examples from the eighth place of a global batch of 20 on, in three parts.
+    model = genzoo.WGANGP((2,), 4, critic_steps=3)
+    x = tf.cast(tf.stack([tf.range(5), tf.range(5)], axis=1), tf.float32)
+    parts = [part[:, 0].numpy().tolist() for part, _ in model.critic_parts(x, None)]
+    assert parts == [[0, 3], [1, 4], [2]]
