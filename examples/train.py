@@ -191,8 +191,13 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
         run.check(flags)
 
     # Build everything before anything is written: a mistake shows here.
+    done = run.epochs_done() if flags.resume else 0
+    if done > flags.epochs:
+        raise ValueError(
+            f"`--epochs` counts all epochs, and {done} are done. Received: --epochs {flags.epochs}"
+        )
     keras.utils.set_random_seed(flags.seed)
-    data = Data(flags)
+    data = Data(flags, first_epoch=done)
     with strategy.scope():
         model = build(flags, data)
     model.check_data_set(
@@ -203,13 +208,13 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
     }
     settings["latent_dim"] = getattr(model, "latent_dim", None)
     settings["num_classes"] = data.num_classes
-    done = run.epochs_done() if flags.resume else 0
-    if done > flags.epochs:
-        raise ValueError(
-            f"`--epochs` counts all epochs, and {done} are done. Received: --epochs {flags.epochs}"
-        )
     fit = functools.partial(
-        model.fit, data.train, validation_data=data.test, epochs=flags.epochs, initial_epoch=done
+        model.fit,
+        data.train,
+        validation_data=data.test,
+        steps_per_epoch=data.steps,
+        epochs=flags.epochs,
+        initial_epoch=done,
     )
     if not chief:
         # The other workers of a cluster take part, and write nothing.
@@ -257,11 +262,12 @@ def build(flags: argparse.Namespace, data: "Data") -> keras.Model:
 class Data:
     """The data set's pipelines, and what has to be known of it before a model is built."""
 
-    def __init__(self, flags: argparse.Namespace):
+    def __init__(self, flags: argparse.Namespace, first_epoch: int):
         load = functools.partial(
             genzoo.data.load, flags.data, batch_size=flags.batch_size, labels=flags.conditional
         )
-        self.train = load(split="train")
+        self.steps = int(load(split="train").cardinality())
+        self.train = load(split="train", first_epoch=first_epoch)
         in_order = load(split="train", shuffle=False)  # and complete
         try:
             self.test = load(split="test")

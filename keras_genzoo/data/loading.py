@@ -8,6 +8,7 @@ import contextlib
 import difflib
 import functools
 import math
+import random
 import urllib.error
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -69,6 +70,7 @@ def load(
     batch_size: int = 64,
     labels: bool = True,
     shuffle: bool | None = None,
+    first_epoch: int | None = None,
 ) -> tf.data.Dataset:
     """Builds a pipeline of image batches that any model of the zoo can be fitted on.
 
@@ -85,6 +87,10 @@ def load(
         shuffle: If true, examples are reshuffled every epoch and an incomplete last batch is
             dropped, so that shapes are static. If false, they come in order, all of them. By
             default true for splits whose name starts with "train".
+        first_epoch: Makes it an endless stream from this epoch on, in which the order of an epoch
+            depends on the seed and the epoch's number alone. With `fit(steps_per_epoch=...,
+            initial_epoch=first_epoch)` a run that goes on sees what one without a break sees. The
+            steps of an epoch are the `cardinality` of the data set without `first_epoch`.
 
     Returns:
         A `tf.data.Dataset` of uint8 images `(batch, height, width, channels)` in 0..255, with int32
@@ -116,11 +122,14 @@ def load(
         if _num_bytes(dataset) <= _CACHE_LIMIT:
             dataset = dataset.cache()
             buffer_size = int(dataset.cardinality())
-    return to_batches(dataset, batch_size, buffer_size if shuffle else None)
+    return to_batches(dataset, batch_size, buffer_size if shuffle else None, first_epoch)
 
 
 def to_batches(
-    dataset: tf.data.Dataset, batch_size: int, shuffle_buffer: int | None
+    dataset: tf.data.Dataset,
+    batch_size: int,
+    shuffle_buffer: int | None,
+    first_epoch: int | None = None,
 ) -> tf.data.Dataset:
     """Batches and prefetches examples; if they are shuffled, the last partial batch is dropped.
 
@@ -128,6 +137,7 @@ def to_batches(
         dataset: Examples, not batched.
         batch_size: Number of examples a batch.
         shuffle_buffer: Number of examples to draw the next one from, or `None` to keep the order.
+        first_epoch: As in `load`.
 
     Returns:
         A `tf.data.Dataset` of batches.
@@ -135,16 +145,43 @@ def to_batches(
     num_examples = int(dataset.cardinality())
     if batch_size < 1:
         raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
-    if shuffle_buffer is not None:
-        if 0 <= num_examples < batch_size:
-            raise ValueError(
-                f"`batch_size` must be at most the number of examples, {num_examples}, because "
-                "shuffled data drops its incomplete last batch and none would be left. "
-                f"Received: batch_size={batch_size}"
-            )
-        dataset = dataset.shuffle(shuffle_buffer)
-    dataset = dataset.batch(batch_size, drop_remainder=shuffle_buffer is not None)
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    if shuffle_buffer is not None and 0 <= num_examples < batch_size:
+        raise ValueError(
+            f"`batch_size` must be at most the number of examples, {num_examples}, because "
+            "shuffled data drops its incomplete last batch and none would be left. "
+            f"Received: batch_size={batch_size}"
+        )
+
+    seed = None if first_epoch is None else random.randrange(1, 2**31)
+
+    def batches(epoch=None):
+        examples = dataset
+        if shuffle_buffer is not None and epoch is None:
+            examples = dataset.shuffle(shuffle_buffer)
+        elif shuffle_buffer is not None:
+            examples = _shuffle(dataset, shuffle_buffer, seed, epoch)
+        return examples.batch(batch_size, drop_remainder=shuffle_buffer is not None)
+
+    if first_epoch is None:
+        return batches().prefetch(tf.data.AUTOTUNE)
+    epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
+    return epochs.flat_map(batches).prefetch(tf.data.AUTOTUNE)
+
+
+def _shuffle(dataset, buffer_size, seed, epoch):
+    # `Dataset.shuffle` takes no tensor for a seed; the operation behind it does.
+    spec = dataset.element_spec
+    flat = tf.nest.flatten(spec)
+    shuffled = tf.raw_ops.ShuffleDataset(
+        input_dataset=tf.data.experimental.to_variant(dataset),
+        buffer_size=buffer_size,
+        seed=seed,
+        seed2=epoch,
+        output_types=[part.dtype for part in flat],
+        output_shapes=[part.shape for part in flat],
+        reshuffle_each_iteration=False,
+    )
+    return tf.data.experimental.from_variant(shuffled, spec)
 
 
 @functools.lru_cache(maxsize=len(BUNDLED))

@@ -226,8 +226,8 @@ class GenerativeModel(Saving, keras.Model):
         if tf.distribute.has_strategy() and present is not own:
             received = "no strategy" if own is None else f"another {type(own).__name__}"
             raise ValueError(
-                f"The model must be built and compiled in the scope of the {type(present).__name__} "
-                f"that it is fitted under. Received: a model built under {received}"
+                "The model must be built and compiled in the scope of the strategy that it is "
+                f"fitted under, {type(present).__name__}. Received: a model built under {received}"
             )
 
     def _with_averages(self, callbacks):

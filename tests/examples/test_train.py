@@ -1,5 +1,4 @@
 import csv
-import importlib.util
 import json
 import pathlib
 
@@ -10,7 +9,6 @@ import tensorflow as tf
 
 import keras_genzoo as genzoo
 
-PATH = pathlib.Path(__file__).parents[2] / "examples" / "train.py"
 MODELS = [
     "autoencoder",
     "convolutional_autoencoder",
@@ -24,14 +22,6 @@ MODELS = [
     "wgan_gp",
 ]
 QUICK = ["--model", "autoencoder", "--data", "digits", "--batch-size", "256", "--latent-dim", "4"]
-
-
-@pytest.fixture(scope="module")
-def train():
-    spec = importlib.util.spec_from_file_location("train", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

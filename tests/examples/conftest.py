@@ -1,0 +1,14 @@
+import importlib.util
+import pathlib
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def train():
+    """The script as a module."""
+    path = pathlib.Path(__file__).parents[2] / "examples" / "train.py"
+    spec = importlib.util.spec_from_file_location("train", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
