@@ -48,7 +48,16 @@ class _Averages(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         for name, variables in self.model.optimized_variables().items():
-            getattr(self.model, name).finalize_variable_values(variables)
+            optimizer = getattr(self.model, name)
+            if int(optimizer.iterations) > 0:  # else there is no average yet
+                optimizer.finalize_variable_values(variables)
+
+
+class _TerminateOnNaN(keras.callbacks.TerminateOnNaN):
+    """Keras's looks at `loss` alone, which is not logged where there are several."""
+
+    def on_batch_end(self, batch, logs=None):
+        super().on_batch_end(batch, {"loss": sum((logs or {}).values())})
 
 
 class GenerativeModel(Saving, keras.Model):
@@ -135,9 +144,10 @@ class GenerativeModel(Saving, keras.Model):
         # Keras is told of no optimizer and no loss: it would build, wrap and log its own.
         super().compile(optimizer=None, **options)
         self._compile_arguments = dict(options)
-        if len({optimizer.name for optimizer in chosen.values()}) < len(chosen):
+        if len(chosen) > 1:
             for name, optimizer in chosen.items():
-                optimizer.name = name  # callbacks log by it
+                # Callbacks log learning rates by it.
+                getattr(optimizer, "inner_optimizer", optimizer).name = name
         with self.distribute_strategy.scope():
             for name, optimizer in chosen.items():
                 if self.dtype_policy.name == "mixed_float16" and not isinstance(
@@ -213,7 +223,7 @@ class GenerativeModel(Saving, keras.Model):
             data = self.check_data_set(data, labels, size, "validation_data")
             arguments["validation_data"] = data if labels is None else (data, labels)
         if isinstance(self.optimizer, Optimizers):
-            arguments["callbacks"] = self._with_averages(arguments.get("callbacks"))
+            arguments["callbacks"] = self._for_players(arguments.get("callbacks"))
         return super().fit(*call.args, **call.kwargs)
 
     def _maybe_symbolic_build(self, *args, **kwargs):
@@ -230,14 +240,20 @@ class GenerativeModel(Saving, keras.Model):
                 f"fitted under, {type(present).__name__}. Received: a model built under {received}"
             )
 
-    def _with_averages(self, callbacks):
-        # First: callbacks that restore weights at the end have the last word.
+    def _for_players(self, callbacks):
+        """The callbacks of `fit`, with what Keras does for models of one optimizer alone."""
+        averages = _Averages()
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.callbacks.insert(0, _Averages())
-            callbacks.callbacks[0].set_model(self)
-            return callbacks
-        callbacks = callbacks or []
-        return [_Averages(), *(callbacks if isinstance(callbacks, (list, tuple)) else [callbacks])]
+            averages.set_model(self)
+            chosen = callbacks.callbacks
+        else:
+            callbacks = chosen = list(tf.nest.flatten([] if callbacks is None else callbacks))
+        for callback in chosen:
+            if type(callback) is keras.callbacks.TerminateOnNaN:
+                callback.__class__ = _TerminateOnNaN
+        # First: callbacks that restore weights at the end have the last word.
+        chosen.insert(0, averages)
+        return callbacks
 
     def evaluate(self, x=None, y=None, batch_size=None, *args, **kwargs):
         """Keras's `evaluate`, after a check of the data; the same noise at every call."""

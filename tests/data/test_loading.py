@@ -253,3 +253,36 @@ def test_importing_data_imports_no_data_package():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "set()", result.stderr
+
+
+class TestEndlessStreams:
+    steps = 1437 // 100
+
+    def batches(self, first_epoch, epochs):
+        keras.utils.set_random_seed(1)
+        stream = data.load("digits", batch_size=100, first_epoch=first_epoch)
+        return [labels.numpy() for _, labels in stream.take(self.steps * epochs)]
+
+    def test_a_run_that_goes_on_sees_what_an_undisturbed_one_sees(self):
+        undisturbed, resumed = self.batches(0, 4), self.batches(2, 2)
+        np.testing.assert_array_equal(undisturbed[2 * self.steps :], resumed)
+
+    def test_epochs_have_other_orders_of_the_same_examples(self):
+        keras.utils.set_random_seed(1)
+        stream = data.load("digits", batch_size=100, first_epoch=0)
+        images = [x.numpy().reshape(100, -1) for x, _ in stream.take(2 * self.steps)]
+        first, second = (np.concatenate(part) for part in (images[:14], images[14:]))
+        assert not np.array_equal(first, second)
+        for epoch in (first, second):  # nothing comes twice
+            assert len(np.unique(epoch, axis=0)) == len(epoch)
+
+    def test_other_seeds_have_other_orders(self):
+        first = self.batches(0, 1)
+        keras.utils.set_random_seed(2)
+        second = [y.numpy() for _, y in data.load("digits", batch_size=100, first_epoch=0).take(14)]
+        assert not np.array_equal(first, second)
+
+    def test_in_order(self):
+        stream = data.load("digits", split="test", batch_size=100, first_epoch=3)
+        sizes = [len(labels) for _, labels in stream.take(8)]
+        assert sizes == [100, 100, 100, 60] * 2
