@@ -49,7 +49,7 @@ class _Averages(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         for name, variables in self.model.optimized_variables().items():
             optimizer = getattr(self.model, name)
-            if int(optimizer.iterations) > 0:  # else there is no average yet
+            if optimizer.iterations.numpy() > 0:  # else there is no average yet
                 optimizer.finalize_variable_values(variables)
 
 
