@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import pickle
+import re
 import signal
 import socket
 import subprocess
@@ -148,13 +149,14 @@ CASES = {
 
 
 def values(variables):
-    return [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in variables]
+    return [keras.ops.convert_to_numpy(variable) for variable in variables]
 
 
 def run(case, strategy=None, **options):
     """Weights and logs after training by SGD on even batches, and after more on ragged ones.
 
-    The last of the ragged batches has one example: of two replicas, one has none.
+    The last of the ragged batches has one example: of two replicas, one has none. Evaluates,
+    samples and saves as well.
     """
     with strategy.scope() if strategy else contextlib.nullcontext():
         model = case.make(functools.partial(keras.optimizers.SGD, 0.002), **options)
@@ -163,6 +165,12 @@ def run(case, strategy=None, **options):
         data = case.dataset(model, examples)
         history = model.fit(data, epochs=2, validation_data=data, verbose=0).history
         results[name] = values(model.variables), history
+    results["samples"] = model.sample(5, seed=1) if hasattr(model, "sample") else np.zeros(5)
+    if strategy:
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "model.keras")
+            model.save(path)
+            assert_equal(state(case, model), state(case, keras.saving.load_model(path)))
     return results
 
 
@@ -184,13 +192,15 @@ def compare(case, other, part):
     assert logs.keys() == other_logs.keys()
     for name in logs:
         np.testing.assert_allclose(other_logs[name], logs[name], rtol=1e-4, err_msg=name)
+    samples = one_replica(case)["samples"]
+    np.testing.assert_allclose(other["samples"], samples, rtol=1e-3, atol=1e-4)
 
 
 def assert_equal(first, second):
     """Asserts that variables are equal bit for bit."""
     assert len(first) == len(second) > 0
-    for a, b in zip(first, second, strict=True):
-        np.testing.assert_array_equal(a, b, err_msg=getattr(a, "path", ""))
+    for a, b in zip(values(first), values(second), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def state(case, model):
@@ -297,7 +307,8 @@ def check_precision(policy, case):
 def check_loss_scale(case, model):
     """An overflow halves the scale of each optimizer, which is saved, and changes no weight."""
     for optimizer in case.optimizers(model):
-        assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        assert scaled, f"{optimizer.name} has no loss scale"
         optimizer.dynamic_scale.assign(3e38)  # any float16 gradient overflows
     scales = [float(optimizer.dynamic_scale) for optimizer in case.optimizers(model)]
     weights = values(model.trainable_variables)
@@ -549,6 +560,7 @@ def table():
             except Exception as error:
                 cells.append("**no**")
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
+                reason = re.sub("\x1b\\[[0-9]*m", "", reason)  # Keras's bold letters
                 failures.append(f"- {name}, {title}: {reason:.200}")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)
