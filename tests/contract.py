@@ -590,7 +590,8 @@ def main(cases=None, script=__file__, header=HEADER):
         jobs[flags.command](flags.output)
         return 0
     lines, failures = table()
-    flags.output.write_text("\n".join([header, lines, "", *failures]).rstrip() + "\n")
+    reasons = ["", "```text", *failures, "```"] if failures else []
+    flags.output.write_text("\n".join([header, lines, *reasons, ""]))
     return bool(failures)
 
 

@@ -105,7 +105,8 @@ def test_public_classes_have_examples():
 
 def test_links_and_pictures_exist():
     for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        prose = re.sub("```.*?```", "", page.read_text(), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)#:]+)\)", prose):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 

@@ -222,7 +222,7 @@ class GenerativeModel(Saving, keras.Model):
             labels = self._labels(labels)
             data = self.check_data_set(data, labels, size, "validation_data")
             arguments["validation_data"] = data if labels is None else (data, labels)
-        if isinstance(self.optimizer, Optimizers):
+        if isinstance(getattr(self, "optimizer", None), Optimizers):
             arguments["callbacks"] = self._for_players(arguments.get("callbacks"))
         return super().fit(*call.args, **call.kwargs)
 
