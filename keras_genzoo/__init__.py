@@ -1,6 +1,6 @@
 """A zoo of generative models on Keras 3 and TensorFlow."""
 
-from keras_genzoo import callbacks, data, layers, losses, networks
+from keras_genzoo import callbacks, data, layers, losses, metrics, networks
 from keras_genzoo.models import (
     DCGAN,
     GAN,
@@ -31,5 +31,6 @@ __all__ = [
     "data",
     "layers",
     "losses",
+    "metrics",
     "networks",
 ]

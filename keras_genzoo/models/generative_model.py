@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras.optimizers import LossScaleOptimizer
 
 from keras_genzoo.layers.noise import Noise, differ_by_replica, place_in_global_batch
+from keras_genzoo.metrics.base import GenerativeMetric
 from keras_genzoo.models import checks
 from keras_genzoo.models.saving import Saving
 from keras_genzoo.networks import is_image
@@ -165,6 +166,9 @@ class GenerativeModel(Saving, keras.Model):
             if self._compile_metrics is not None:
                 data = keras.KerasTensor((None, *self.data_shape))
                 self._compile_metrics.build(data, data)
+                for metric in self._compile_metrics.metrics:
+                    if isinstance(metric, GenerativeMetric) and metric.num_features is None:
+                        metric.build(data.shape)
 
     def get_compile_config(self) -> dict | None:
         """The arguments of `compile`, serialized; None before it."""
@@ -329,6 +333,16 @@ class GenerativeModel(Saving, keras.Model):
     def compute_metrics(self, x, y, y_pred, sample_weight=None) -> dict:
         """Keras's: updates the metrics of `compile`, and returns all logs."""
         return self._for_workers(super().compute_metrics(x, y, y_pred, sample_weight))
+
+    def get_metrics_result(self) -> dict:
+        """The logs so far; a metric may give several."""
+        logs = {name: tracker.result() for name, tracker in self._trackers.items()}
+        compiled = self._compile_metrics
+        # The training of a GAN doesn't update them.
+        if compiled is not None and not any(getattr(m, "empty", False) for m in compiled.metrics):
+            for name, value in compiled.result().items():
+                logs |= value if isinstance(value, dict) else {name: value}
+        return logs
 
     def _for_workers(self, logs: dict) -> dict:
         # Keras averages logs over several workers along an axis that scalars lack.

@@ -1,0 +1,16 @@
+"""How good generated data are: Keras metrics of real and of generated data."""
+
+from keras_genzoo.metrics import features
+from keras_genzoo.metrics.classes import ClassBalance, InceptionScore
+from keras_genzoo.metrics.frechet_distance import FrechetDistance
+from keras_genzoo.metrics.kernel_distance import KernelDistance
+from keras_genzoo.metrics.precision_recall import PrecisionRecall
+
+__all__ = [
+    "ClassBalance",
+    "FrechetDistance",
+    "InceptionScore",
+    "KernelDistance",
+    "PrecisionRecall",
+    "features",
+]

@@ -1,0 +1,131 @@
+"""What the generative metrics share: features, streaming over batches and replicas, one result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_genzoo.layers.noise import place_in_global_batch
+
+
+class GenerativeMetric(keras.metrics.Metric):
+    """Base of the metrics that compare generated with real data in a space of features.
+
+    In `compile(metrics=[...])` of a model of the zoo it is computed in evaluation, and so by `fit`
+    on its validation data; alone, `update_state(real, generated)` takes two arrays or many. The
+    result is worked out once, when it is asked for outside of a graph: the progress bar of
+    `evaluate` shows NaN until the end.
+
+    A subclass has `create(num_features)`, `update_features(real, generated)` and `compute()`.
+
+    Args:
+        feature_extractor: Maps a batch of data to features `(batch, ...)`: a Keras model or any
+            function on tensors. `None`: the data themselves, flattened.
+        name: Of the logs.
+    """
+
+    # The names of what `compute` returns.
+    log_names: tuple[str, ...] = ()
+
+    def __init__(
+        self, feature_extractor: Callable | None = None, name: str | None = None, **kwargs
+    ):
+        super().__init__(name=name, **kwargs)
+        self.feature_extractor = feature_extractor
+        self.num_features = None
+        self.batches = self.add_variable((), "zeros", "int32", name="batches")
+
+    def build(self, data_shape: Sequence[int | None]) -> None:
+        """Creates the state for data `(batch, ...)`, as the first `update_state` otherwise does."""
+        data = tf.zeros((1, *data_shape[1:]))
+        try:
+            self.num_features = int(self.features(data).shape[-1])
+        except Exception as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ValueError(
+                f"`feature_extractor` must map data {(None, *data_shape[1:])} to features. "
+                f"Received: one that fails: {reason}"
+            ) from error
+        self.create(self.num_features)
+
+    def features(self, data) -> tf.Tensor:
+        """Float32 features `(batch, num_features)`; uint8 images are scaled to [0, 1]."""
+        data = tf.convert_to_tensor(data)
+        data = tf.cast(data, tf.float32) / (255.0 if data.dtype == tf.uint8 else 1.0)
+        if self.feature_extractor is not None:
+            data = tf.cast(self.feature_extractor(data), tf.float32)
+        return tf.reshape(data, (tf.shape(data)[0], int(np.prod(data.shape[1:]))))
+
+    def update_state(self, real, generated, sample_weight=None) -> None:
+        """Adds a batch of real and one of generated data, `(batch, ...)` each."""
+        if sample_weight is not None:
+            raise ValueError(
+                f"`sample_weight` must be None. Received: sample_weight={sample_weight!r:.50}"
+            )
+        if self.num_features is None:
+            self.build(np.shape(real))
+        self.batches.assign_add(1)
+        self.update_features(self.features(real), self.features(generated))
+
+    @property
+    def empty(self) -> bool:
+        """Whether it is known to have seen no data."""
+        return tf.executing_eagerly() and int(self.batches.numpy()) == 0
+
+    def result(self):
+        """The metric: a number, or a dictionary of them."""
+        if tf.executing_eagerly():
+            if self.empty:
+                raise ValueError(f"{self.name} has seen no data: call `update_state` first.")
+            values = self.compute()
+        else:
+            values = [tf.constant(np.nan)] * max(1, len(self.log_names))
+        return dict(zip(self.log_names, values, strict=True)) if self.log_names else values[0]
+
+    def finite(self, values: np.ndarray) -> np.ndarray:
+        """The values, if none is NaN or infinite."""
+        if not np.isfinite(values).all():
+            raise ValueError(f"{self.name} has seen features that are NaN or infinite.")
+        return values
+
+    def get_config(self):
+        extractor = self.feature_extractor
+        if isinstance(extractor, keras.layers.Layer):
+            extractor = keras.saving.serialize_keras_object(extractor)
+        return {**super().get_config(), "feature_extractor": extractor}
+
+    @classmethod
+    def from_config(cls, config):
+        """The metric of a config."""
+        extractor = config.get("feature_extractor")
+        if isinstance(extractor, dict):
+            extractor = keras.saving.deserialize_keras_object(extractor)
+        return cls(**{**config, "feature_extractor": extractor})
+
+
+class Store:
+    """The first rows that a metric sees, in the order of the global batches."""
+
+    def __init__(self, metric: keras.metrics.Metric, rows: int, columns: int, name: str):
+        # Each replica fills the rows of its own examples, so that the sum is all of them.
+        self.rows = metric.add_variable((rows, columns), "zeros", "float32", name=name)
+        self.seen = metric.add_variable(
+            (), "zeros", "int32", "only_first_replica", name=f"{name}_n"
+        )
+
+    def add(self, values: tf.Tensor) -> None:
+        """Adds a batch; what is over the limit is left out."""
+        offset, total = place_in_global_batch(tf.shape(values)[0])
+        places = tf.convert_to_tensor(self.seen) + offset + tf.range(tf.shape(values)[0])
+        kept = places < self.rows.shape[0]
+        places, values = tf.boolean_mask(places, kept), tf.boolean_mask(values, kept)
+        self.rows.assign_add(tf.scatter_nd(places[:, None], values, self.rows.shape))
+        self.seen.assign_add(total)
+
+    def values(self) -> np.ndarray:
+        """The rows, `(n, columns)`, float64."""
+        rows = self.rows.numpy()
+        return rows[: int(self.seen.numpy())].astype("float64")

@@ -1,0 +1,103 @@
+"""What a classifier makes of generated data: the inception score, and the balance of classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_genzoo.metrics.base import GenerativeMetric
+
+
+class ClassifierMetric(GenerativeMetric):
+    """Base of the metrics of a classifier's probabilities `(batch, classes)` of generated data."""
+
+    def update_features(self, real, generated):
+        tf.debugging.assert_near(
+            tf.reduce_sum(generated, axis=-1),
+            1.0,
+            atol=1e-3,
+            message=f"`classifier` of {self.name} must give probabilities, which add up to 1.",
+        )
+        self.update_probabilities(tf.cast(generated, tf.float64))
+
+    def get_config(self):
+        config = super().get_config()
+        config["classifier"] = config.pop("feature_extractor")
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        """The metric of a config."""
+        classifier = config["classifier"]
+        if isinstance(classifier, dict):
+            classifier = keras.saving.deserialize_keras_object(classifier)
+        return cls(**{**config, "classifier": classifier})
+
+
+@keras.saving.register_keras_serializable("keras_genzoo")
+class InceptionScore(ClassifierMetric):
+    """exp E[KL(p(y|x) ‖ p(y))] over generated data x: from 1 to the number of classes.
+
+    High where the classifier is sure of each image, and sees all classes. It doesn't look at real
+    data, nor inside a class. It streams, over all examples at once (the paper takes ten splits).
+
+    Args:
+        classifier: Maps data to probabilities `(batch, classes)`.
+        name: Of the logs.
+
+    Reference: Salimans et al., Improved Techniques for Training GANs, NeurIPS 2016.
+    """
+
+    def __init__(self, classifier: Callable, name="inception_score", **kwargs):
+        super().__init__(classifier, name, **kwargs)
+
+    def create(self, num_features):
+        self.count = self.add_variable((), "zeros", "float64", name="count")
+        self.total = self.add_variable((num_features,), "zeros", "float64", name="total")
+        self.negentropy = self.add_variable((), "zeros", "float64", name="negentropy")
+
+    def update_probabilities(self, probabilities):
+        self.count.assign_add(tf.cast(tf.shape(probabilities)[0], tf.float64))
+        self.total.assign_add(tf.reduce_sum(probabilities, axis=0))
+        self.negentropy.assign_add(tf.reduce_sum(tf.math.xlogy(probabilities, probabilities)))
+
+    def compute(self):
+        marginal = self.finite(self.total.numpy()) / self.count.numpy()
+        known = marginal[marginal > 0]
+        mean = self.negentropy.numpy() / self.count.numpy()
+        return [float(np.exp(mean - np.sum(known * np.log(known))))]
+
+
+@keras.saving.register_keras_serializable("keras_genzoo")
+class ClassBalance(ClassifierMetric):
+    """The classes that a classifier finds among generated data.
+
+    Logs: `class_entropy`, in bits (log₂ of the number of classes where all are equally frequent),
+    `missing_classes`, of which there is no example, and `class_share_0`, `class_share_1`...
+
+    Args:
+        classifier: Maps data to probabilities `(batch, classes)`.
+        name: Of the metric.
+    """
+
+    def __init__(self, classifier: Callable, name="class_balance", **kwargs):
+        super().__init__(classifier, name, **kwargs)
+
+    def create(self, num_features):
+        self.counts = self.add_variable((num_features,), "zeros", "float64", name="counts")
+        shares = [f"class_share_{i}" for i in range(num_features)]
+        self.log_names = ("class_entropy", "missing_classes", *shares)
+
+    def update_probabilities(self, probabilities):
+        found = tf.one_hot(tf.argmax(probabilities, axis=-1), self.num_features, dtype=tf.float64)
+        self.counts.assign_add(tf.reduce_sum(found, axis=0))
+
+    def compute(self):
+        counts = self.counts.numpy()
+        shares = counts / counts.sum()
+        known = shares[shares > 0]
+        entropy = -np.sum(known * np.log2(known))
+        return [float(entropy), float(np.sum(counts == 0)), *map(float, shares)]

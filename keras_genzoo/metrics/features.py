@@ -1,0 +1,105 @@
+"""Features of images, for metrics to compare."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from keras_genzoo.files import replacing
+
+
+def inception(
+    image_shape: Sequence[int], *, resize: bool = False, weights: str | None = "imagenet"
+):
+    """InceptionV3's 2,048 pooled features of images in [0, 1], grey or in colour.
+
+    The weights, those of `keras.applications`, are downloaded at first use. The network of
+    published FIDs is another: the Inception of 2015 in TensorFlow-Slim, with pooling of its own and
+    other preprocessing. Values of the one are not comparable with those of the other.
+
+    Args:
+        image_shape: `(height, width, channels)`, one or three channels.
+        resize: Whether to resize to 299×299, which the network was trained on. Needed for images of
+            fewer than 75 pixels a side.
+        weights: As in `keras.applications`; `None`: random ones.
+
+    Returns:
+        A Keras model that maps `(batch, *image_shape)` to `(batch, 2048)`.
+
+    Raises:
+        ValueError: If the network can't take such images as they are.
+    """
+    height, width, channels = image_shape
+    if channels not in (1, 3):
+        raise ValueError(
+            f"`image_shape` must have one or three channels. Received: image_shape={image_shape}"
+        )
+    if not resize and min(height, width) < 75:
+        raise ValueError(
+            "`image_shape` must have 75 pixels or more a side, unless `resize=True`. "
+            f"Received: image_shape={image_shape}"
+        )
+    x = inputs = keras.Input(tuple(image_shape))
+    if channels == 1:
+        x = layers.Concatenate()([x, x, x])
+    if resize:
+        x = layers.Resizing(299, 299)(x)
+    network = keras.applications.InceptionV3(
+        include_top=False, weights=weights, pooling="avg", input_shape=tuple(x.shape[1:])
+    )
+    network.trainable = False
+    return keras.Model(inputs, network(layers.Rescaling(2.0, -1.0)(x)), name="inception_features")
+
+
+def train_classifier(
+    dataset: tf.data.Dataset,
+    path: str | os.PathLike | None = None,
+    *,
+    epochs: int = 10,
+    verbose: int | str = "auto",
+) -> keras.Model:
+    """A small convolutional classifier of images, to judge samples by.
+
+    Args:
+        dataset: Batches of `(images, labels)`: uint8 or floats in [0, 1], and integers from 0.
+        path: A `.keras` file. If it exists, the classifier in it is returned; else the trained one
+            is saved there.
+        epochs: Epochs of training.
+        verbose: As in `fit`.
+
+    Returns:
+        A Keras model that maps images, floats in [0, 1], to probabilities `(batch, classes)`.
+        `penultimate` of it gives features.
+    """
+    if path is not None and os.path.exists(path):
+        return keras.saving.load_model(path)
+    shape = tuple(dataset.element_spec[0].shape[1:])
+    classes = 1 + max(int(tf.reduce_max(labels)) for _, labels in dataset)
+    model = keras.Sequential([keras.Input(shape)], name="classifier")
+    for filters in (32, 64):
+        model.add(layers.Conv2D(filters, 3, padding="same", activation="relu"))
+        model.add(layers.MaxPooling2D(padding="same"))
+    model.add(layers.Flatten())
+    model.add(layers.Dropout(0.3))
+    model.add(layers.Dense(64, activation="relu", name="features"))
+    model.add(layers.Dense(classes, activation="softmax"))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+
+    def scale(images, labels):
+        divisor = 255.0 if images.dtype == tf.uint8 else 1.0
+        return tf.cast(images, tf.float32) / divisor, labels
+
+    model.fit(dataset.map(scale), epochs=epochs, verbose=verbose)
+    if path is not None:
+        with replacing(path) as place:
+            model.save(place)
+    return model
+
+
+def penultimate(classifier: keras.Model) -> keras.Model:
+    """The model that gives the inputs of a classifier's last layer, `(batch, features)`."""
+    return keras.Model(classifier.inputs, classifier.layers[-1].input, name="features")

@@ -1,0 +1,109 @@
+"""Precision and recall of a generator, with density and coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from keras_genzoo.metrics.base import GenerativeMetric, Store
+
+BLOCK = 1000  # rows of a table of distances that are held at once
+
+
+def squared_distances(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
+    """The table of squared distances, (len(x), len(y)), in blocks of rows."""
+    squares = np.sum(y**2, axis=1)
+    for start in range(0, len(x), BLOCK):
+        block = x[start : start + BLOCK]
+        yield np.maximum(np.sum(block**2, axis=1)[:, None] + squares - 2 * block @ y.T, 0)
+
+
+def squared_radii(x: np.ndarray, neighbours: int) -> np.ndarray:
+    """The squared distance of each row to its k-th nearest other row, (len(x),)."""
+    # The nearest of all is the row itself.
+    blocks = squared_distances(x, x)
+    return np.concatenate([np.partition(b, neighbours, axis=1)[:, neighbours] for b in blocks])
+
+
+def precision_recall(real: np.ndarray, generated: np.ndarray, neighbours: int) -> list[float]:
+    """Precision, recall, density and coverage of features (m, d) and (n, d)."""
+    real_radii, generated_radii = (squared_radii(x, neighbours) for x in (real, generated))
+    inside_real = np.zeros(len(generated))  # how many balls of real data a generated one lies in
+    recalled, covered = [], []
+    # Rows are real, columns generated.
+    for start, block in zip(
+        range(0, len(real), BLOCK), squared_distances(real, generated), strict=True
+    ):
+        in_ball = block <= real_radii[start : start + BLOCK, None]
+        inside_real += in_ball.sum(axis=0)
+        covered.append(in_ball.any(axis=1))
+        recalled.append((block <= generated_radii).any(axis=1))
+    return [
+        float(np.mean(inside_real > 0)),
+        float(np.mean(np.concatenate(recalled))),
+        float(np.mean(inside_real) / neighbours),
+        float(np.mean(np.concatenate(covered))),
+    ]
+
+
+@keras.saving.register_keras_serializable("keras_genzoo")
+class PrecisionRecall(GenerativeMetric):
+    """How much of what is generated looks real, and how much of what is real is generated.
+
+    A ball around each example reaches to its k-th nearest neighbour among its own kind. Logs:
+
+    - `precision`: the share of generated data in a ball of real data;
+    - `recall`: the share of real data in a ball of generated data;
+    - `density`: the balls of real data that a generated one lies in, over k; can exceed 1;
+    - `coverage`: the share of real balls that hold generated data.
+
+    Of each set the first `max_examples` are kept: 4 d bytes each for d features. The time grows
+    with the square of their number. Give both sets the same number of examples.
+
+    Args:
+        feature_extractor: As of every metric here.
+        neighbours: k.
+        max_examples: How many are kept.
+        name: Of the metric.
+
+    References: Kynkäänniemi et al., Improved Precision and Recall Metric for Assessing Generative
+    Models, NeurIPS 2019; Naeem et al., Reliable Fidelity and Diversity Metrics for Generative
+    Models, ICML 2020.
+    """
+
+    log_names = ("precision", "recall", "density", "coverage")
+
+    def __init__(
+        self,
+        feature_extractor=None,
+        neighbours: int = 5,
+        max_examples: int = 10_000,
+        name="precision_recall",
+        **kwargs,
+    ):
+        super().__init__(feature_extractor, name, **kwargs)
+        self.neighbours, self.max_examples = neighbours, max_examples
+
+    def create(self, num_features):
+        names = ("real", "generated")
+        self.stores = [Store(self, self.max_examples, num_features, name) for name in names]
+
+    def update_features(self, real, generated):
+        for store, features in zip(self.stores, (real, generated), strict=True):
+            store.add(features)
+
+    def compute(self):
+        sets = [self.finite(store.values()) for store in self.stores]
+        fewest = min(len(features) for features in sets)
+        if fewest <= self.neighbours:
+            raise ValueError(
+                f"{self.name} needs more examples than `neighbours`={self.neighbours}. "
+                f"Received: {fewest}"
+            )
+        return precision_recall(*sets, self.neighbours)
+
+    def get_config(self):
+        names = ("neighbours", "max_examples")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,0 +1,112 @@
+"""The metrics of a classifier, against numbers worked out by hand."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_genzoo import data
+from keras_genzoo.metrics import ClassBalance, FrechetDistance, InceptionScore, features
+
+
+def probabilities(x):
+    """A classifier of rows that are probabilities already."""
+    return x
+
+
+ROWS = np.random.default_rng(0).dirichlet(np.ones(4), size=60).astype("float32")
+
+
+def run(metric, rows, batch=None):
+    batch = batch or len(rows)
+    for start in range(0, len(rows), batch):
+        part = rows[start : start + batch]
+        metric.update_state(part, part)
+    return metric.result()
+
+
+@pytest.mark.parametrize("batch", [None, 7])
+def test_inception_score(batch):
+    p = ROWS.astype("float64")
+    divergences = np.sum(p * np.log(p / p.mean(axis=0)), axis=1)
+    score = run(InceptionScore(probabilities), ROWS, batch)
+    assert float(score) == pytest.approx(np.exp(divergences.mean()), rel=1e-6)
+
+
+def test_inception_score_of_extremes():
+    sure = np.eye(4, dtype="float32")
+    assert float(run(InceptionScore(probabilities), sure)) == pytest.approx(4)
+    assert float(run(InceptionScore(probabilities), sure[[0, 0]])) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("batch", [None, 3])
+def test_class_balance(batch):
+    rows = np.eye(4, dtype="float32")[[0, 0, 1, 1, 1, 3, 3, 3]]
+    result = {k: float(v) for k, v in run(ClassBalance(probabilities), rows, batch).items()}
+    shares = np.array([2, 3, 3]) / 8
+    assert result == pytest.approx(
+        {
+            "class_entropy": -np.sum(shares * np.log2(shares)),
+            "missing_classes": 1,
+            "class_share_0": 0.25,
+            "class_share_1": 0.375,
+            "class_share_2": 0,
+            "class_share_3": 0.375,
+        }
+    )
+
+
+def test_scores_that_are_no_probabilities_are_refused():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must give probabilities"):
+        run(InceptionScore(probabilities), 2 * ROWS)
+
+
+def test_two_replicas(two_replicas):
+    with two_replicas.scope():
+        metrics = [InceptionScore(probabilities), ClassBalance(probabilities)]
+        for metric in metrics:
+            metric.build((None, 4))
+    batches = tf.data.Dataset.from_tensor_slices(ROWS[:50]).batch(20)
+    for metric in metrics:
+        update = tf.function(lambda x, m=metric: two_replicas.run(m.update_state, args=(x, x)))
+        for x in two_replicas.experimental_distribute_dataset(batches):
+            update(x)
+        values, expected = metric.result(), run(type(metric)(probabilities), ROWS[:50])
+        if isinstance(values, dict):
+            values, expected = [*values.values()], [*expected.values()]
+        np.testing.assert_allclose(values, expected, rtol=1e-6)
+
+
+def test_train_classifier(tmp_path, test_digits):
+    path = tmp_path / "judge.keras"
+    keras.utils.set_random_seed(0)
+    judge = features.train_classifier(data.load("digits"), path, epochs=8, verbose=0)
+    images, labels = test_digits[0].astype("float32") / 255, test_digits[1]
+    found = judge.predict(images, verbose=0)
+    assert np.mean(found.argmax(axis=1) == labels) > 0.93
+    # Read from the file: the data set isn't touched again.
+    again = features.train_classifier(None, path)
+    np.testing.assert_array_equal(again.predict(images, verbose=0), found)
+    codes = features.penultimate(judge)(images).numpy()
+    assert codes.shape == (len(images), 64)
+    kernel, bias = judge.layers[-1].get_weights()
+    logits = codes @ kernel + bias
+    np.testing.assert_allclose(keras.ops.softmax(logits), found, rtol=1e-3, atol=1e-5)
+
+    balance = ClassBalance(judge)
+    balance.update_state(images, images)
+    counts = np.bincount(found.argmax(axis=1), minlength=10) / len(images)
+    result = balance.result()
+    assert [float(result[f"class_share_{i}"]) for i in range(10)] == pytest.approx(counts)
+
+
+def test_inception():
+    network = features.inception((28, 28, 1), resize=True, weights=None)
+    x = np.random.default_rng(0).random((2, 28, 28, 1)).astype("float32")
+    assert network(x).shape == (2, 2048)
+    assert not network.trainable_variables
+    for shape, match in (((28, 28, 1), "unless `resize=True`"), ((99, 99, 2), "channels")):
+        with pytest.raises(ValueError, match=match):
+            features.inception(shape, weights=None)
+    with pytest.raises(ValueError, match="`feature_extractor` must map"):
+        FrechetDistance(network).update_state(np.zeros((2, 8, 8, 1)), np.zeros((2, 8, 8, 1)))

@@ -1,0 +1,233 @@
+"""Metrics of generated data, against independent computations on the same features."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from contract import CASES
+from scipy.linalg import sqrtm
+from sklearn.metrics.pairwise import polynomial_kernel
+from sklearn.neighbors import NearestNeighbors
+
+import keras_genzoo as genzoo
+from keras_genzoo import metrics
+
+
+def gaussians(n=400, d=6, shift=0.0, scale=1.0, seed=0):
+    mixing = np.random.default_rng(9).normal(size=(d, d))
+    x = np.random.default_rng(seed).normal(size=(n, d)) @ mixing
+    return (scale * x + shift).astype("float32")
+
+
+REAL, FAKE = gaussians(seed=1), gaussians(300, shift=0.3, scale=1.2, seed=2)
+METRICS = {
+    "FrechetDistance": {},
+    "KernelDistance": {"subsets": 10, "subset_size": 100},
+    "PrecisionRecall": {"neighbours": 3},
+}
+
+
+def make(name, **options):
+    return getattr(metrics, name)(**METRICS[name] | options)
+
+
+def result(metric, real, generated, batch=None):
+    """The result as a plain list of numbers."""
+    size = max(len(real), len(generated))
+    for start in range(0, size, batch or size):
+        part = slice(start, start + (batch or size))
+        metric.update_state(real[part], generated[part])
+    value = metric.result()
+    return [float(v) for v in (value.values() if isinstance(value, dict) else [value])]
+
+
+def frechet_by_scipy(x, y):
+    x, y = x.astype("float64"), y.astype("float64")
+    covariances = np.cov(x.T), np.cov(y.T)
+    root = sqrtm(covariances[0] @ covariances[1]).real
+    gap = np.sum((x.mean(0) - y.mean(0)) ** 2)
+    return gap + np.trace(covariances[0] + covariances[1] - 2 * root)
+
+
+def test_frechet_distance_by_scipy():
+    assert result(make("FrechetDistance"), REAL, FAKE)[0] == pytest.approx(
+        frechet_by_scipy(REAL, FAKE), rel=1e-6
+    )
+
+
+def test_frechet_distance_of_known_gaussians():
+    # Diagonal covariances: |μ|² + Σ (σ - τ)².
+    mean, sigma, tau = np.array([3.0, -1.0]), np.array([1.0, 2.0]), np.array([0.5, 2.5])
+    value = metrics.frechet_distance.frechet_distance(
+        np.zeros(2), np.diag(sigma**2), mean, np.diag(tau**2)
+    )
+    assert value == pytest.approx(10 + 0.5)
+
+
+def test_frechet_distance_of_degenerate_features():
+    x, y = (np.repeat(a, 2, axis=1) for a in (REAL, FAKE))  # covariances of half the rank
+    assert result(make("FrechetDistance"), x, y)[0] == pytest.approx(
+        2 * frechet_by_scipy(REAL, FAKE), rel=1e-5
+    )
+    assert result(make("FrechetDistance"), x, x)[0] == pytest.approx(0, abs=1e-5)
+
+
+def test_frechet_distance_survives_a_large_mean():
+    shifted = [x.astype("float64") + 1000 for x in (REAL, FAKE)]
+    expected = frechet_by_scipy(*(x.astype("float32") for x in shifted))
+    assert result(make("FrechetDistance"), *shifted)[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_frechet_distance_warns_of_few_examples():
+    with pytest.warns(UserWarning, match="fewer examples than features.*Received: 5 examples of 6"):
+        result(make("FrechetDistance"), REAL[:5], FAKE[:5])
+
+
+def test_kernel_distance_by_scikit_learn():
+    size = 300
+    kernels = [
+        polynomial_kernel(a, b, degree=3, gamma=1 / 6, coef0=1)
+        for a, b in ((REAL[:size], REAL[:size]), (FAKE, FAKE), (REAL[:size], FAKE))
+    ]
+    within = [(k.sum() - np.trace(k)) / (size * (size - 1)) for k in kernels[:2]]
+    expected = sum(within) - 2 * kernels[2].mean()
+    # One subset that is everything.
+    metric = make("KernelDistance", subsets=1, subset_size=size)
+    value, deviation = result(metric, REAL[:size], FAKE)
+    assert value == pytest.approx(expected, rel=1e-6) and deviation == 0
+
+
+def test_kernel_distance_is_unbiased():
+    values = [
+        result(
+            make("KernelDistance", subsets=1),
+            gaussians(50, seed=2 * i),
+            gaussians(50, seed=2 * i + 1),
+        )
+        for i in range(200)
+    ]
+    values = np.array(values)[:, 0]
+    assert abs(values.mean()) < 4 * values.std() / np.sqrt(200)
+    assert (values < 0).any()
+
+
+def test_precision_recall_by_scikit_learn():
+    k = 3
+
+    def neighbours(x):
+        return NearestNeighbors(n_neighbors=k + 1).fit(x)
+
+    def radii(x):
+        return neighbours(x).kneighbors(x)[0][:, k]
+
+    distances = np.linalg.norm(REAL[:, None] - FAKE[None], axis=-1)
+    in_real, in_fake = distances <= radii(REAL)[:, None], distances <= radii(FAKE)[None]
+    expected = [
+        in_real.any(0).mean(),
+        in_fake.any(1).mean(),
+        in_real.sum() / (k * len(FAKE)),
+        in_real.any(1).mean(),
+    ]
+    assert result(make("PrecisionRecall"), REAL, FAKE) == pytest.approx(expected)
+    assert 0 < expected[0] < 1 and 0 < expected[1] < 1
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("batch", [1, 7, 100])
+def test_batches_make_no_difference(name, batch):
+    x, y = REAL[:210], FAKE[:210]
+    whole, parts = result(make(name), x, y), result(make(name), x, y, batch)
+    np.testing.assert_allclose(parts, whole, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_resetting(name):
+    metric = make(name)
+    result(metric, FAKE, REAL)
+    metric.reset_state()
+    assert result(metric, REAL, FAKE) == pytest.approx(result(make(name), REAL, FAKE))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_two_replicas(name, two_replicas):
+    with two_replicas.scope():
+        metric = make(name)
+        metric.build((None, 6))
+    data = tf.data.Dataset.from_tensor_slices((REAL[:190], FAKE[:190])).batch(40)
+    update = tf.function(lambda pair: two_replicas.run(metric.update_state, args=pair))
+    for pair in two_replicas.experimental_distribute_dataset(data):
+        update(pair)
+    value = metric.result()
+    values = value.values() if isinstance(value, dict) else [value]
+    expected = result(make(name), REAL[:190], FAKE[:190])
+    np.testing.assert_allclose([float(v) for v in values], expected, rtol=1e-6)
+
+
+def test_missing_modes_lower_recall_and_coverage_but_not_precision():
+    mixture = genzoo.data.ring(8)
+    real, complete = mixture.sample(800, seed=0), mixture.sample(800, seed=1)
+    half = complete[complete[:, 0] > 0]
+    whole, missing = (result(make("PrecisionRecall"), real, x) for x in (complete, half))
+    assert missing[0] > 0.9 * whole[0]
+    assert missing[1] < 0.7 * whole[1] and missing[3] < 0.7 * whole[3]
+
+
+def test_noise_and_blur_are_ordered(digits):
+    images = digits[0].astype("float32") / 255
+    real, same = images[::2], images[1::2]
+    noise = np.random.default_rng(0).normal(size=same.shape)
+    blurred = np.mean([np.roll(same, (i, j), (1, 2)) for i in (0, 1) for j in (0, 1)], axis=0)
+    for name in ("FrechetDistance", "KernelDistance"):
+        for worse in ([same, same + 0.1 * noise, same + 0.3 * noise], [same, blurred]):
+            values = [result(make(name), real, x.astype("float32"))[0] for x in worse]
+            assert values == sorted(values) and values[-1] > values[0]
+
+
+def test_feature_extractor():
+    extractor = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
+    expected = result(make("FrechetDistance"), extractor(REAL).numpy(), extractor(FAKE).numpy())
+    metric = make("FrechetDistance", feature_extractor=extractor)
+    assert result(metric, REAL, FAKE) == pytest.approx(expected, rel=1e-5)
+    copy = metrics.FrechetDistance.from_config(metric.get_config())
+    copy.feature_extractor.set_weights(extractor.get_weights())
+    assert result(copy, REAL, FAKE) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_bad_input(name):
+    with pytest.raises(ValueError, match="has seen no data"):
+        make(name).result()
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        result(make(name), np.full_like(REAL, np.nan), FAKE)
+    with pytest.raises(ValueError, match=r"`sample_weight` must be None.*Received"):
+        make(name).update_state(REAL, FAKE, sample_weight=np.ones(400))
+    wrong = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
+    with pytest.raises(
+        ValueError, match=r"`feature_extractor` must map data \(None, 6\).*Received"
+    ):
+        make(name, feature_extractor=wrong).update_state(REAL, FAKE)
+
+
+@pytest.mark.parametrize("name", ["GAN", "VAE"])
+def test_in_fit(name, digits, tmp_path):
+    x = digits[0]
+    keras.utils.set_random_seed(0)
+    model = CASES[name].build()
+    model.compile(metrics=[make(m) for m in METRICS])
+    names = {"frechet_distance", "kernel_distance", "kernel_distance_std"}
+    names |= {"precision", "recall", "density", "coverage"}
+    checkpoint = keras.callbacks.ModelCheckpoint(
+        tmp_path / "best.keras", monitor="val_frechet_distance", mode="min", save_best_only=True
+    )
+    history = model.fit(
+        x[:320], validation_data=x[320:640], epochs=2, verbose=0, callbacks=[checkpoint]
+    ).history
+    assert {f"val_{n}" for n in names} <= history.keys()
+    assert np.isfinite([history[f"val_{n}"] for n in names]).all()
+    logs = model.evaluate(x[320:640], verbose=0, return_dict=True)
+    for n in names:
+        assert logs[n] == pytest.approx(history[f"val_{n}"][-1], rel=1e-5)
+    best = keras.saving.load_model(tmp_path / "best.keras")
+    assert best.evaluate(x[320:640], verbose=0, return_dict=True)[
+        "frechet_distance"
+    ] == pytest.approx(min(history["val_frechet_distance"]), rel=1e-4)
