@@ -201,7 +201,9 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
     with strategy.scope():
         model = build(flags, data)
     model.check_data_set(
-        data.train, at_least=model.min_batch, replicas=strategy.num_replicas_in_sync
+        data.train,
+        at_least=model.min_batch * strategy.num_replicas_in_sync,
+        replicas=strategy.num_replicas_in_sync,
     )
     settings = {
         name: getattr(flags, name) for name in ("model", "data", "batch_size", "loss", "seed")
@@ -229,7 +231,10 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
         run.pictures, every=flags.every, images=data.first_images, seed=flags.seed
     )
     if done < flags.epochs:
-        print(f"Training {flags.model} on {flags.data}, epochs {done + 1} to {flags.epochs}.")
+        print(
+            f"Training {flags.model} on {flags.data}, epochs {done + 1} to {flags.epochs}, "
+            f"replicas: {strategy.num_replicas_in_sync}."
+        )
         fit(callbacks=[stopwatch, *run.callbacks(grid)])
         run.record(**stopwatch.measurements(flags.batch_size))
     else:
@@ -303,10 +308,12 @@ def names_cluster(text: str) -> bool:
     try:
         config = json.loads(text)
         jobs, task = config["cluster"], config["task"]
+        addresses = [address for job in jobs.values() for address in job]
         return (
             task["type"] in ("chief", "worker")
             and task["index"] in range(len(jobs[task["type"]]))
-            and all(re.fullmatch(r".+:\d+", address) for job in jobs.values() for address in job)
+            and all(re.fullmatch(r".+:\d+", address) for address in addresses)
+            and len({*addresses}) == len(addresses)
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return False

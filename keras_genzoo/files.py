@@ -16,7 +16,7 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
     A reader never sees half of it, and if the block fails, what was at `path` stays as it was.
     """
-    path = pathlib.Path(path)
+    path = pathlib.Path(os.path.realpath(path))  # a link stays a link
     path.parent.mkdir(parents=True, exist_ok=True)
     # A directory of its own, so that two processes never write to the same file.
     beside = pathlib.Path(tempfile.mkdtemp(prefix=".new-", dir=path.parent))

@@ -249,8 +249,8 @@ def _check_arrays(
 def _check_at_least(size, at_least):
     if size < at_least:
         raise ValueError(
-            f"A batch must hold at least one example for each of the `critic_steps`={at_least}, "
-            f"which see different data. Received: batches of {size}"
+            f"A batch must hold at least {at_least} examples, one for each of the `critic_steps` "
+            f"on each replica. Received: batches of {size}"
         )
 
 

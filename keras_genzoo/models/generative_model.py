@@ -129,46 +129,67 @@ class GenerativeModel(Saving, keras.Model):
                 "`steps_per_execution` and `jit_compile`; its loss is the constructor's. "
                 f"Received: {sorted(unknown)}"
             )
+        self._check_scope()
+        self._check_options(options)
+        with self.distribute_strategy.scope():
+            self._compile_in_scope(optimizers, options)
+
+    def _check_options(self, options):
+        steps = options.get("steps_per_execution", 1)
+        if not (isinstance(steps, int) and steps >= 1):
+            raise ValueError(
+                "`steps_per_execution` must be a positive integer. "
+                f"Received: steps_per_execution={steps!r}"
+            )
+        on_tpu = isinstance(self.distribute_strategy, tf.distribute.TPUStrategy)
+        if self._replicas > 1 and not on_tpu:
+            for name, only in {"steps_per_execution": 1, "jit_compile": False}.items():
+                value = options.get(name, only)
+                if value != only and (name, value) != ("jit_compile", "auto"):
+                    raise ValueError(
+                        f"`{name}` must be {only} under a strategy of several replicas, where "
+                        f"Keras can do no other. Received: {name}={value!r}"
+                    )
+
+    def _compile_in_scope(self, optimizers, options):
         optimizers = {k: keras.optimizers.get(v) for k, v in optimizers.items() if v is not None}
+        for name, optimizer in optimizers.items():
+            if optimizer._distribution_strategy is not self.distribute_strategy:
+                raise ValueError(
+                    f"`{name}` must be made in the scope of the model's strategy. "
+                    f"Received: one made under {type(optimizer._distribution_strategy).__name__}"
+                )
         chosen = self.default_optimizers() | optimizers
         if len({id(optimizer) for optimizer in chosen.values()}) < len(chosen):
             raise ValueError(
                 f"{' and '.join(f'`{name}`' for name in chosen)} must be two optimizers: each "
                 f"keeps the state of its own network. Received: one object for both"
             )
-        if options.get("steps_per_execution", 1) > 1 and self._replicas > 1:
-            raise ValueError(
-                "`steps_per_execution` must be 1 under a strategy of several replicas, where "
-                "Keras can't run more. "
-                f"Received: steps_per_execution={options['steps_per_execution']}"
-            )
         # Keras is told of no optimizer and no loss: it would build, wrap and log its own.
         super().compile(optimizer=None, **options)
         self._compile_arguments = dict(options)
-        if len(chosen) > 1:
-            for name, optimizer in chosen.items():
+        for name, optimizer in chosen.items():
+            if len(chosen) > 1:
                 # Callbacks log learning rates by it.
                 getattr(optimizer, "inner_optimizer", optimizer).name = name
-        with self.distribute_strategy.scope():
-            for name, optimizer in chosen.items():
-                if self.dtype_policy.name == "mixed_float16" and not isinstance(
-                    optimizer, LossScaleOptimizer
-                ):
-                    optimizer = LossScaleOptimizer(optimizer)
-                # Built now: inside a replica it could not be, and loading fills its variables.
-                optimizer.build(self.optimized_variables()[name])
-                setattr(self, name, optimizer)
-            if "optimizer" not in chosen:
-                self.optimizer = Optimizers([getattr(self, name) for name in chosen])
-            for generator in self.seed_generators():
-                differ_by_replica(generator)
-            self._trackers = {name: keras.metrics.Mean(name) for name in self.log_names}
-            if self._compile_metrics is not None:
-                data = keras.KerasTensor((None, *self.data_shape))
-                self._compile_metrics.build(data, data)
-                for metric in self._compile_metrics.metrics:
-                    if isinstance(metric, GenerativeMetric) and metric.num_features is None:
-                        metric.build(data.shape)
+            if self.dtype_policy.name == "mixed_float16" and not isinstance(
+                optimizer, LossScaleOptimizer
+            ):
+                optimizer = LossScaleOptimizer(optimizer)
+            # Built now: inside a replica it could not be, and loading fills its variables.
+            optimizer.build(self.optimized_variables()[name])
+            setattr(self, name, optimizer)
+        if "optimizer" not in chosen:
+            self.optimizer = Optimizers([getattr(self, name) for name in chosen])
+        for generator in self.seed_generators():
+            differ_by_replica(generator)
+        self._trackers = {name: keras.metrics.Mean(name) for name in self.log_names}
+        if self._compile_metrics is not None:
+            data = keras.KerasTensor((None, *self.data_shape))
+            self._compile_metrics.build(data, data)
+            for metric in self._compile_metrics.metrics:
+                if isinstance(metric, GenerativeMetric) and metric.num_features is None:
+                    metric.build(data.shape)
 
     def get_compile_config(self) -> dict | None:
         """The arguments of `compile`, serialized; None before it."""
@@ -214,7 +235,7 @@ class GenerativeModel(Saving, keras.Model):
             x,
             y,
             batch_size,
-            at_least=self.min_batch,
+            at_least=self.min_batch * self._replicas,
             full_batch=True,
             replicas=self._replicas,
         )
@@ -226,9 +247,27 @@ class GenerativeModel(Saving, keras.Model):
             labels = self._labels(labels)
             data = self.check_data_set(data, labels, size, "validation_data")
             arguments["validation_data"] = data if labels is None else (data, labels)
+        if self._several_workers and hasattr(x, "shape") and arguments.get("shuffle", True):
+            arguments.update(self._shuffled_alike(x, y, batch_size))
         if isinstance(getattr(self, "optimizer", None), Optimizers):
             arguments["callbacks"] = self._for_players(arguments.get("callbacks"))
         return super().fit(*call.args, **call.kwargs)
+
+    @property
+    def _several_workers(self) -> bool:
+        return isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+    def _shuffled_alike(self, x, y, batch_size):
+        """Arrays as a data set in the same order on all workers, which share each batch.
+
+        Keras would shuffle by each worker's own seed; the noise's is the chief's everywhere.
+        """
+        data = x if y is None else (x, y)
+        dataset = tf.data.Dataset.from_tensor_slices(data).shuffle(
+            len(x), seed=int(self.noise.state.numpy()[0])
+        )
+        dataset = dataset.batch(batch_size or 32)
+        return {"x": dataset, "y": None, "batch_size": None, "shuffle": False}
 
     def _maybe_symbolic_build(self, *args, **kwargs):
         # Everything is built already; Keras would reduce uint8 images over workers, which fails.
@@ -256,12 +295,14 @@ class GenerativeModel(Saving, keras.Model):
             if type(callback) is keras.callbacks.TerminateOnNaN:
                 callback.__class__ = _TerminateOnNaN
         # First: callbacks that restore weights at the end have the last word.
-        chosen.insert(0, averages)
+        if not any(isinstance(callback, _Averages) for callback in chosen):
+            chosen.insert(0, averages)
         return callbacks
 
     def evaluate(self, x=None, y=None, batch_size=None, *args, **kwargs):
         """Keras's `evaluate`, after a check of the data; the same noise at every call."""
         if not kwargs.get("_use_cached_eval_dataset"):  # checked by fit
+            self._check_scope()
             call = inspect.signature(super().evaluate).bind(x, y, batch_size, *args, **kwargs)
             self._refuse_weights(call.arguments)
             y = self._labels(y)
@@ -346,7 +387,7 @@ class GenerativeModel(Saving, keras.Model):
 
     def _for_workers(self, logs: dict) -> dict:
         # Keras averages logs over several workers along an axis that scalars lack.
-        if isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        if self._several_workers:
             return {name: tf.expand_dims(value, 0) for name, value in logs.items()}
         return logs
 

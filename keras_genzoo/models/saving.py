@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
+import warnings
 import zipfile
 
 import keras
@@ -20,6 +21,12 @@ class Saving:
         """The constructor's arguments, each the attribute of its name."""
         config = super().get_config()
         parameters = inspect.signature(type(self)).parameters.values()
+        unnamed = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
+        if unnamed:
+            raise ValueError(
+                f"The constructor of {type(self).__name__} must name its arguments for the model "
+                f"to be saved. Received: *{unnamed[0]}"
+            )
         names = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} | {*self._keywords}
         for name in names - config.keys():
             config[name] = keras.saving.serialize_keras_object(getattr(self, name))
@@ -36,8 +43,25 @@ class Saving:
         Raises:
             FileExistsError: If there is something at `filepath` and `overwrite` is false.
         """
+        # Keras's own complaints would name the path beside.
+        if zipped is False:
+            self._check_directory(filepath)
+        elif not os.fspath(filepath).endswith(".keras"):
+            raise ValueError(
+                f"`filepath` must end in .keras. Received: filepath={os.fspath(filepath)!r}"
+            )
         with self._place(filepath, overwrite) as place:
             super().save(place, zipped=zipped, **kwargs)
+
+    @staticmethod
+    def _check_directory(filepath):
+        """Refuses a directory that has other files than a model's: they would be lost."""
+        parts = {"config.json", "metadata.json", "model.weights.h5", "assets"}
+        if os.path.isdir(filepath) and not parts.issuperset(os.listdir(filepath)):
+            raise FileExistsError(
+                "`filepath` must be a new directory, or that of a saved model. "
+                f"Received: filepath={os.fspath(filepath)!r}, which has other files"
+            )
 
     def save_weights(self, filepath, overwrite: bool = True, max_shard_size=None) -> None:
         """Keras's `save_weights`; what is at `filepath` stays until the new file is complete.
@@ -47,6 +71,10 @@ class Saving:
         """
         if max_shard_size is not None:  # several files: Keras's own way
             return super().save_weights(filepath, overwrite, max_shard_size)
+        if not os.fspath(filepath).endswith(".weights.h5"):
+            raise ValueError(
+                f"`filepath` must end in .weights.h5. Received: filepath={os.fspath(filepath)!r}"
+            )
         with self._place(filepath, overwrite) as place:
             super().save_weights(place)
 
@@ -54,6 +82,8 @@ class Saving:
     def _place(filepath, overwrite):
         """Where Keras is to write: a path beside `filepath`, which then takes its place."""
         filepath = os.fspath(filepath)
+        if os.path.isdir(filepath) and filepath.endswith((".keras", ".h5")):
+            raise FileExistsError(f"`filepath` must not be a directory. Received: {filepath!r}")
         if os.path.exists(filepath) and not overwrite:
             raise FileExistsError(
                 "`filepath` must not exist unless `overwrite=True`. "
@@ -67,9 +97,13 @@ class Saving:
         """Keras's `load_weights`; if the file doesn't fit, the model stays as it was.
 
         Raises:
+            FileNotFoundError: If there is no file.
             OSError: If the file can't be read, because it is cut off for example.
-            ValueError: If it holds the weights of another model.
+            ValueError: If it holds the weights of another model, or the state of other optimizers.
         """
+        path = os.fspath(filepath)
+        if "://" not in path and not os.path.exists(path):
+            raise FileNotFoundError(f"`filepath` must exist. Received: filepath={path!r}")
         optimizers = [getattr(self, name, None) for name in self.default_optimizers()]
         variables = [
             *self.variables,
@@ -77,7 +111,10 @@ class Saving:
         ]
         before = [variable.numpy() for variable in variables]
         try:
-            super().load_weights(filepath, skip_mismatch, **kwargs)
+            with warnings.catch_warnings():
+                if not skip_mismatch:  # else Adam would start from zero, silently
+                    warnings.filterwarnings("error", "Skipping variable loading for optimizer")
+                super().load_weights(filepath, skip_mismatch, **kwargs)
         except Exception as error:
             for variable, value in zip(variables, before, strict=True):
                 variable.assign(value)
@@ -85,11 +122,11 @@ class Saving:
             if isinstance(error, (OSError, zipfile.BadZipFile)):
                 raise OSError(
                     f"`filepath` must be a complete file of weights. "
-                    f"Received: {os.fspath(filepath)!r}, which can't be read: {reason}"
+                    f"Received: {path!r}, which can't be read: {reason}"
                 ) from error
             raise ValueError(
                 f"`filepath` must hold the weights of a {type(self).__name__} like this one, "
-                f"data_shape={self.data_shape}. Received: {os.fspath(filepath)!r}, which doesn't "
+                f"data_shape={self.data_shape}. Received: {path!r}, which doesn't "
                 f"fit: {reason:.300}"
             ) from error
 

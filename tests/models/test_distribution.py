@@ -41,10 +41,53 @@ def test_a_model_built_outside_the_scope(two_replicas, digits):
         model.fit(digits[0][:64])
 
 
+def test_other_scopes_are_refused_by_all(two_replicas, digits):
+    outside, match = CASES["Autoencoder"].build(), r"built and compiled in the scope.*no strategy"
+    with two_replicas.scope(), pytest.raises(ValueError, match=match):
+        outside.compile()
+    outside.compile()
+    with two_replicas.scope(), pytest.raises(ValueError, match=match):
+        outside.evaluate(digits[0][:64])
+
+
+def test_compiling_outside_the_scope(two_replicas, digits):
+    with two_replicas.scope():
+        model = CASES["Autoencoder"].build()
+    with pytest.raises(ValueError, match=r"`optimizer` must be made in the scope.*Received"):
+        model.compile(keras.optimizers.Adam())
+    model.compile()  # with optimizers of its own
+    model.fit(digits[0][:64], verbose=0)
+
+
 @pytest.mark.parametrize("name", ["VAE", "GAN"])
-def test_steps_per_execution_under_a_strategy(two_replicas, name):
+def test_options_that_keras_lacks_under_a_strategy(two_replicas, name):
     with pytest.raises(ValueError, match=r"`steps_per_execution` must be 1.*Received: .*=2"):
         make(two_replicas, name, steps_per_execution=2)
+    with pytest.raises(ValueError, match=r"`jit_compile` must be False.*Received: .*=True"):
+        make(two_replicas, name, jit_compile=True)
+    for value in (0, 1.5, "auto"):
+        with pytest.raises(ValueError, match=r"`steps_per_execution` must be a positive integer"):
+            CASES[name].make(steps_per_execution=value)
+
+
+def test_a_replica_needs_an_example_for_each_step_of_its_critic(two_replicas, digits):
+    model = make(two_replicas, "WGANGP")  # five steps
+    with pytest.raises(ValueError, match=r"at least 10 examples.*Received: batches of 8"):
+        model.fit(digits[0][:64], batch_size=8)
+
+
+def test_half_precision_stops_at_losses():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        vae, gan = CASES["VAE"].build(), CASES["WGANGP"].build()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    x = tf.random.stateless_uniform((4, 8, 8, 1), (1, 2))
+    losses, reconstruction = vae.losses_and_reconstruction(x, None, training=True)
+    logs = gan.discriminator_losses(x, x, None, gan.noise, training=True)
+    assert {t.dtype for t in (*losses.values(), reconstruction, *logs.values())} == {tf.float32}
+    assert vae.log_likelihood(x.numpy(), num_samples=2).dtype == "float32"
+    assert vae.encoder(x).dtype == tf.float16  # what they are computed from
 
 
 def on_replicas(strategy, function):

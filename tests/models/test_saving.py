@@ -175,3 +175,46 @@ def test_random_states_of_keras_layers_are_saved(digits, tmp_path):
     other.load_weights(tmp_path / "m.weights.h5")
     for copy in (loaded, other):
         assert_equal(seeds, [generator.state.numpy() for generator in copy.seed_generators()])
+
+
+def test_directories_with_other_files_are_refused(model, tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"which has other files"):
+        model.save(tmp_path, zipped=False)
+    with pytest.raises(FileExistsError, match=r"must not be a directory"):
+        (tmp_path / "d.keras").mkdir()
+        model.save(tmp_path / "d.keras")
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_links_stay_links(model, tmp_path):
+    (tmp_path / "link.keras").symlink_to(tmp_path / "real.keras")
+    model.save(tmp_path / "link.keras")
+    assert (tmp_path / "link.keras").is_symlink() and (tmp_path / "real.keras").is_file()
+
+
+def test_names_and_absent_files(model, tmp_path):
+    with pytest.raises(ValueError, match=r"must end in \.keras"):
+        model.save(tmp_path / "model.h5")
+    with pytest.raises(ValueError, match=r"must end in \.weights\.h5"):
+        model.save_weights(tmp_path / "model.h5")
+    with pytest.raises(FileNotFoundError, match=r"`filepath` must exist.*absent"):
+        model.load_weights(tmp_path / "absent.weights.h5")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_the_state_of_another_optimizer_is_refused(digits, tmp_path):
+    case, path = CASES["GAN"], tmp_path / "m.weights.h5"
+    trained(case.make(), digits).save_weights(path)  # Adam
+    model = trained(case.make(keras.optimizers.RMSprop), digits)
+    refused(case, model, path, ValueError, "Skipping variable loading for optimizer")
+    model.load_weights(path, skip_mismatch=True)  # asked for
+
+
+def test_constructors_must_name_their_arguments(tmp_path):
+    class Unnamed(genzoo.GAN):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+
+    with pytest.raises(ValueError, match=r"must name its arguments.*Received: \*args"):
+        Unnamed((2,), 4).save(tmp_path / "m.keras")
