@@ -574,8 +574,8 @@ docs/contract.md` on two CPU cores; a dash where a property does not apply. `tes
 what each column means, and `tests/test_contract.py` checks the same. The models are small ones, the
 replicas two logical devices of a CPU, the workers two processes on one machine (both with
 `TF_ENABLE_ONEDNN_OPTS=0`: see [distribution](distribution.md)); on a GPU or TPU nothing was run.
-Weights are compared to 1e-5 relative (1e-6 absolute), logs to 1e-4; "exact" is bit for bit. XLA draws
-other noise from the same seed: numbers are compared for the models without noise.
+Weights are compared to 1e-5 relative (1e-6 absolute), logs to 1e-4; "exact" is bit for bit. XLA
+draws other noise from the same seed: numbers are compared for the models without noise.
 """
 
 
