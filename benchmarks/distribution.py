@@ -21,14 +21,36 @@ import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import keras
 import tensorflow as tf
 
 import keras_genzoo as genzoo
 
 IMAGE = (28, 28, 1)
+
+
+def statistics_per_replica(network):
+    """The same network, whose BatchNormalization doesn't look at other replicas."""
+
+    def clone(layer):
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.BatchNormalization):
+            config["synchronized"] = False
+        return type(layer).from_config(config)
+
+    return keras.models.clone_model(network, clone_function=clone)
+
+
+def unsynchronized_vae():
+    encoder, decoder = genzoo.networks.encoder(IMAGE, 32), genzoo.networks.decoder(IMAGE, 16)
+    parts = {"encoder": encoder, "decoder": decoder}
+    return genzoo.VAE(IMAGE, 16, **{k: statistics_per_replica(v) for k, v in parts.items()})
+
+
 # What is trained, on batches of how many images, for how many steps.
 MODELS = {
     "VAE": (lambda: genzoo.VAE(IMAGE, 16), 64, 60),
+    "VAE, statistics per replica": (unsynchronized_vae, 64, 60),
     "DCGAN": (lambda: genzoo.DCGAN(IMAGE, 64), 64, 30),
     "WGANGP": (lambda: genzoo.WGANGP(IMAGE, 64), 320, 8),
 }
@@ -60,7 +82,18 @@ def contend(kind):
         start = time.perf_counter()
         model.fit(data, steps_per_epoch=steps, verbose=0)
         speed[name] = steps / (time.perf_counter() - start)
+        speed[f"{name} reduces"] = all_reduces(strategy, model, batch)
     print(json.dumps(speed))
+
+
+def all_reduces(strategy, model, batch):
+    """How many a replica takes part in, in a step."""
+    x = tf.zeros((batch // strategy.num_replicas_in_sync, *IMAGE), tf.uint8)
+    step = tf.function(lambda: strategy.run(model.train_step, args=(x,)))
+    graph = step.get_concrete_function().graph.as_graph_def()
+    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+    local = len(strategy.extended.worker_devices)
+    return sum(node.op == "CollectiveReduceV2" for node in nodes) // local
 
 
 def launch(kind):
@@ -103,14 +136,16 @@ def main():
         for kind, results in speeds.items():
             results.append(launch(kind))
     one, *others = STRATEGIES
-    print(f"| | {one}, steps/s | " + " | ".join(f"{kind} / {one}" for kind in others) + " |")
-    print("|---" * (2 + len(others)) + "|")
+    titles = [f"{one}, steps/s", *(f"{kind} / {one}" for kind in others), "all-reduces a step"]
+    print("| | " + " | ".join(titles) + " |")
+    print("|---" * (1 + len(titles)) + "|")
     for name in MODELS:
         medians = {
             kind: statistics.median(r[name] for r in results) for kind, results in speeds.items()
         }
         ratios = " | ".join(f"{medians[kind] / medians[one]:.2f}" for kind in others)
-        print(f"| {name} | {medians[one]:.1f} | {ratios} |")
+        reduces = speeds["two replicas"][0][f"{name} reduces"]
+        print(f"| {name} | {medians[one]:.1f} | {ratios} | {reduces} |", flush=True)
 
 
 if __name__ == "__main__":
