@@ -167,11 +167,20 @@ def run(case, strategy=None, **options):
         results[name] = values(model.variables), history
     results["samples"] = model.sample(5, seed=1) if hasattr(model, "sample") else np.zeros(5)
     if strategy:
-        with tempfile.TemporaryDirectory() as directory:
-            path = os.path.join(directory, "model.keras")
+        results["saving"] = saving_error(case, model)
+    return results
+
+
+def saving_error(case, model):
+    """What went wrong when the model was saved and loaded; None if nothing did."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "model.keras")
+        try:
             model.save(path)
             assert_equal(state(case, model), state(case, keras.saving.load_model(path)))
-    return results
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+    return None
 
 
 @functools.cache
@@ -222,6 +231,7 @@ def check_replicas(case):
     if case.private_noise:
         return NotImplemented
     compare(case, result, "even")
+    assert result["saving"] is None, result["saving"]
 
 
 def check_ragged(case):
@@ -241,6 +251,7 @@ def check_workers(case):
         assert results[0][part][1] == results[1][part][1]
         if not case.private_noise:
             compare(case, results[0], part)
+        assert results[0]["saving"] is None, results[0]["saving"]
     return NotImplemented if case.private_noise else None
 
 
