@@ -152,8 +152,13 @@ class GenerativeModel(Saving, keras.Model):
         """The arguments of `compile`, serialized; None before it."""
         if not self.compiled:
             return None
-        optimizers = {name: getattr(self, name) for name in self.default_optimizers()}
-        return keras.saving.serialize_keras_object(optimizers | self._compile_arguments)
+        arguments = {name: getattr(self, name) for name in self.default_optimizers()}
+        arguments |= self._compile_arguments
+        # Metrics may share a network, which Keras would save once and look for in each of them.
+        metrics = tf.nest.flatten(arguments.pop("metrics", None) or [])
+        kept = [m for m in metrics if getattr(m, "feature_extractor", None) is None]
+        arguments["metrics"] = kept or None
+        return keras.saving.serialize_keras_object(arguments)
 
     def compile_from_config(self, config: dict) -> None:
         """Compiles as the saved model was; its optimizers' state is loaded afterwards."""
