@@ -129,3 +129,31 @@ class Store:
         """The rows, `(n, columns)`, float64."""
         rows = self.rows.numpy()
         return rows[: int(self.seen.numpy())].astype("float64")
+
+
+class StoredMetric(GenerativeMetric):
+    """Base of the metrics that compare each example with others: it keeps features of both kinds.
+
+    A subclass has `max_examples`, and `compare(real, generated)` of float64 arrays.
+    """
+
+    # The fewest examples of each kind that can be compared.
+    min_examples = 2
+
+    def create(self, num_features):
+        names = ("real", "generated")
+        self.stores = [Store(self, self.max_examples, num_features, name) for name in names]
+
+    def update_features(self, real, generated):
+        for store, features in zip(self.stores, (real, generated), strict=True):
+            store.add(features)
+
+    def compute(self):
+        sets = [self.finite(store.values()) for store in self.stores]
+        fewest = min(len(features) for features in sets)
+        if fewest < self.min_examples:
+            raise ValueError(
+                f"{self.name} needs {self.min_examples} examples or more of each kind. "
+                f"Received: {fewest}"
+            )
+        return self.compare(*sets)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from keras_genzoo.metrics.base import GenerativeMetric, Store
+from keras_genzoo.metrics.base import StoredMetric
 
 
 def kernel_distance(real: np.ndarray, generated: np.ndarray) -> float:
@@ -22,7 +22,7 @@ def kernel_distance(real: np.ndarray, generated: np.ndarray) -> float:
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
-class KernelDistance(GenerativeMetric):
+class KernelDistance(StoredMetric):
     """The squared maximum mean discrepancy of features, with a cubic kernel.
 
     Its estimate is unbiased, also for few examples, and so can be below 0. The result is the mean
@@ -55,19 +55,9 @@ class KernelDistance(GenerativeMetric):
         self.seed = seed
         self.log_names = (name, f"{name}_std")
 
-    def create(self, num_features):
-        names = ("real", "generated")
-        self.stores = [Store(self, self.max_examples, num_features, name) for name in names]
-
-    def update_features(self, real, generated):
-        for store, features in zip(self.stores, (real, generated), strict=True):
-            store.add(features)
-
-    def compute(self):
-        sets = [self.finite(store.values()) for store in self.stores]
-        size = min(self.subset_size, *(len(features) for features in sets))
-        if size < 2:
-            raise ValueError(f"{self.name} needs two examples or more. Received: {size}")
+    def compare(self, real, generated):
+        sets = (real, generated)
+        size = min(self.subset_size, *map(len, sets))
         random = np.random.default_rng(self.seed)
         distances = [
             kernel_distance(*(x[random.choice(len(x), size, replace=False)] for x in sets))

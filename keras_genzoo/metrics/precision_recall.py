@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from keras_genzoo.metrics.base import GenerativeMetric, Store
+from keras_genzoo.metrics.base import StoredMetric
 
 BLOCK = 1000  # rows of a table of distances that are held at once
 
@@ -49,7 +49,7 @@ def precision_recall(real: np.ndarray, generated: np.ndarray, neighbours: int) -
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
-class PrecisionRecall(GenerativeMetric):
+class PrecisionRecall(StoredMetric):
     """How much of what is generated looks real, and how much of what is real is generated.
 
     A ball around each example reaches to its k-th nearest neighbour among its own kind. Logs:
@@ -86,23 +86,12 @@ class PrecisionRecall(GenerativeMetric):
         super().__init__(feature_extractor, name, **kwargs)
         self.neighbours, self.max_examples = neighbours, max_examples
 
-    def create(self, num_features):
-        names = ("real", "generated")
-        self.stores = [Store(self, self.max_examples, num_features, name) for name in names]
+    @property
+    def min_examples(self):
+        return self.neighbours + 1  # an example is not its own neighbour
 
-    def update_features(self, real, generated):
-        for store, features in zip(self.stores, (real, generated), strict=True):
-            store.add(features)
-
-    def compute(self):
-        sets = [self.finite(store.values()) for store in self.stores]
-        fewest = min(len(features) for features in sets)
-        if fewest <= self.neighbours:
-            raise ValueError(
-                f"{self.name} needs more examples than `neighbours`={self.neighbours}. "
-                f"Received: {fewest}"
-            )
-        return precision_recall(*sets, self.neighbours)
+    def compare(self, real, generated):
+        return precision_recall(real, generated, self.neighbours)
 
     def get_config(self):
         names = ("neighbours", "max_examples")

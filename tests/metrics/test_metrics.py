@@ -208,6 +208,14 @@ def test_bad_input(name):
         make(name, feature_extractor=wrong).update_state(REAL, FAKE)
 
 
+@pytest.mark.parametrize("name, fewest", [("KernelDistance", 2), ("PrecisionRecall", 4)])
+def test_too_few_examples(name, fewest):
+    too_few = fewest - 1
+    with pytest.raises(ValueError, match=f"needs {fewest} examples or more.*Received: {too_few}"):
+        result(make(name), REAL, FAKE[:too_few])
+    result(make(name), REAL, FAKE[:fewest])
+
+
 @pytest.mark.parametrize("name", ["GAN", "VAE"])
 def test_in_fit(name, digits, tmp_path):
     x = digits[0]
