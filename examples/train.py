@@ -3,6 +3,7 @@
     python examples/train.py --model dcgan --data mnist_5k
     python examples/train.py --model vae --data digits --conditional --epochs 30 --output runs/mine
     python examples/train.py --model wgan_gp --data cifar10 --resume
+    python examples/train.py --recipe dcgan_fashion_mnist
     python examples/train.py --strategy mirrored            # all GPUs of this machine
 
 A run's directory holds the trained model (`model.keras` for Keras, `saved_model/1` for TensorFlow
@@ -13,7 +14,6 @@ Serving), `pictures/` of it as it learns and the last one as `samples.png`, the 
 
 import argparse
 import csv
-import dataclasses
 import datetime
 import functools
 import json
@@ -24,91 +24,18 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable
 
 import keras
 import numpy as np
 import tensorflow as tf
+from recipes import MODELS, NAMED, RECIPES, build
 
 import keras_genzoo as genzoo
 from keras_genzoo.callbacks import pictures
 from keras_genzoo.files import replacing
 
-
-def small_gan(shape, num_classes, latent_dim, penalty=None):
-    """Arguments of a convolutional GAN for a few thousand small images: half DCGAN's filters."""
-    filters = genzoo.networks.default_filters(shape, base=32)
-    options = {"filters": filters, "num_classes": num_classes}
-    normalization = penalty is None
-    return {
-        "latent_dim": latent_dim,
-        "penalty": penalty,
-        "generator": genzoo.networks.dcgan_generator(shape, latent_dim, **options),
-        "discriminator": genzoo.networks.dcgan_discriminator(
-            shape, normalization=normalization, **options
-        ),
-    }
-
-
-def small_gan_r1(shape, num_classes, latent_dim):
-    """As `small_gan`, with a gradient penalty at the real images against an overfitted judge."""
-    penalty = genzoo.losses.GradientPenalty(weight=0.1, at="real", target=0.0)
-    return small_gan(shape, num_classes, latent_dim, penalty)
-
-
-def small_wgan_gp(shape, num_classes, latent_dim):
-    """As `small_gan`, with the paper's penalty."""
-    return small_gan(shape, num_classes, latent_dim, "wgan_gp")
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """What a model is trained with unless the flags say otherwise."""
-
-    model: type[keras.Model]
-    epochs: int
-    batch_size: int = 64
-    conditional: bool | None = False  # always, if the flag says so, or (None) never
-    loss: bool = False  # does it take `loss=`?
-    arguments: Callable | None = None  # of the model, from shape, num_classes and latent_dim
-    learning_rate: float | None = None  # of Adam with the paper's momenta; None: the paper's
-
-
 SAVED_MODEL_FILE = re.compile(r"(saved_model|fingerprint)\.pb|variables/variables\.(index|data-.*)")
 PICTURE = re.compile(r"epoch_\d{4,}\.png$")
-
-# A batch of 320 for five critic steps: each sees 64 examples.
-RECIPES = {
-    "autoencoder": Recipe(genzoo.Autoencoder, epochs=30, conditional=None),
-    "convolutional_autoencoder": Recipe(
-        genzoo.ConvolutionalAutoencoder, epochs=20, conditional=None
-    ),
-    "sparse_autoencoder": Recipe(genzoo.SparseAutoencoder, epochs=20, conditional=None),
-    "denoising_autoencoder": Recipe(genzoo.DenoisingAutoencoder, epochs=20, conditional=None),
-    "vae": Recipe(genzoo.VAE, epochs=40),
-    "gan": Recipe(genzoo.GAN, epochs=100, loss=True),
-    "dcgan": Recipe(
-        genzoo.DCGAN,
-        epochs=25,
-        batch_size=32,
-        loss=True,
-        arguments=small_gan_r1,
-        learning_rate=1e-3,
-    ),
-    "conditional_gan": Recipe(
-        genzoo.ConditionalGAN,
-        epochs=35,
-        batch_size=32,
-        conditional=True,
-        loss=True,
-        arguments=small_gan_r1,
-        learning_rate=1e-3,
-    ),
-    "wgan": Recipe(genzoo.WGAN, epochs=200, batch_size=320, loss=True, arguments=small_gan),
-    "wgan_gp": Recipe(
-        genzoo.WGANGP, epochs=100, batch_size=320, loss=True, arguments=small_wgan_gp
-    ),
-}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -134,8 +61,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--model", choices=RECIPES, default="dcgan", help="what to train")
-    add("--data", default="mnist_5k", help="digits, mnist_5k or any tensorflow-datasets name")
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--model", choices=MODELS, default="dcgan", help="what to train")
+    chosen.add_argument(
+        "--recipe", choices=NAMED, help="a model with its data and settings: see docs/recipes.md"
+    )
+    add("--data", help="digits, mnist_5k or any tensorflow-datasets name; None: mnist_5k")
     add("--epochs", type=positive, help="epochs in all; None: as suits the model")
     add(
         "--batch-size",
@@ -159,17 +90,22 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     existing.add_argument("--resume", action="store_true", help="go on with an earlier run")
     flags = parser.parse_args(argv)
 
-    recipe = RECIPES[flags.model]
+    if flags.recipe is not None and flags.data not in (None, RECIPES[flags.recipe].data):
+        parser.error("argument --data: a recipe has its own")
+    flags.recipe = flags.recipe or flags.model
+    recipe = RECIPES[flags.recipe]
+    flags.data = flags.data or recipe.data
     if flags.conditional and recipe.conditional is None:
-        parser.error(f"argument --conditional: {flags.model} has no use for classes")
+        parser.error(f"argument --conditional: {flags.recipe} has no use for classes")
     if flags.loss is not None and not recipe.loss:
-        parser.error(f"argument --loss: {flags.model} is no GAN")
+        parser.error(f"argument --loss: {flags.recipe} is no GAN")
     flags.conditional |= bool(recipe.conditional)
     flags.epochs = flags.epochs or recipe.epochs
     flags.batch_size = flags.batch_size or recipe.batch_size
-    flags.output = flags.output or pathlib.Path(
-        "runs", f"{flags.model}_{re.sub(r'[^0-9A-Za-z_.-]', '-', flags.data)}"
-    )
+    name = flags.recipe
+    if name in MODELS:
+        name += f"_{re.sub(r'[^0-9A-Za-z_.-]', '-', flags.data)}"
+    flags.output = flags.output or pathlib.Path("runs", name)
     return flags
 
 
@@ -199,14 +135,14 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
     keras.utils.set_random_seed(flags.seed)
     data = Data(flags, first_epoch=done)
     with strategy.scope():
-        model = build(flags, data)
+        model = build(flags.recipe, data.shape, data.num_classes, flags.latent_dim, flags.loss)
     model.check_data_set(
         data.train,
         at_least=model.min_batch * strategy.num_replicas_in_sync,
         replicas=strategy.num_replicas_in_sync,
     )
     settings = {
-        name: getattr(flags, name) for name in ("model", "data", "batch_size", "loss", "seed")
+        name: getattr(flags, name) for name in ("recipe", "data", "batch_size", "loss", "seed")
     }
     settings["latent_dim"] = getattr(model, "latent_dim", None)
     settings["num_classes"] = data.num_classes
@@ -232,7 +168,7 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
     )
     if done < flags.epochs:
         print(
-            f"Training {flags.model} on {flags.data}, epochs {done + 1} to {flags.epochs}, "
+            f"Training {flags.recipe} on {flags.data}, epochs {done + 1} to {flags.epochs}, "
             f"replicas: {strategy.num_replicas_in_sync}."
         )
         fit(callbacks=[stopwatch, *run.callbacks(grid)])
@@ -245,23 +181,6 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
     run.write_outputs(model, grid)
     run.report()
     return 0
-
-
-def build(flags: argparse.Namespace, data: "Data") -> keras.Model:
-    """The compiled model, for data of this shape."""
-    recipe = RECIPES[flags.model]
-    arguments = {"latent_dim": flags.latent_dim, "loss": flags.loss}
-    arguments["num_classes"] = data.num_classes
-    arguments = {name: value for name, value in arguments.items() if value is not None}
-    if recipe.arguments is not None:
-        latent_dim = flags.latent_dim or 64
-        arguments |= recipe.arguments(data.shape, data.num_classes, latent_dim)
-    model = recipe.model(data.shape, **arguments)
-    model.compile()
-    if recipe.learning_rate is not None:
-        for optimizer in (model.generator_optimizer, model.discriminator_optimizer):
-            optimizer.learning_rate = recipe.learning_rate
-    return model
 
 
 class Data:

@@ -56,6 +56,7 @@ class Case:
     build: Callable  # the model, not compiled
     points: bool = False  # data are points, not images
     private_noise: bool = False  # a Keras layer's, not of the place in the batch
+    grouped: bool = False  # judged in groups, of the examples that a replica has
     compile: Callable = compile_zoo
     optimizers: Callable = zoo_optimizers
 
@@ -118,6 +119,32 @@ def conditional_wgan_gp():
     return genzoo.WGANGP(IMAGE, 4, num_classes=10, critic_steps=2, penalty=penalty, **parts)
 
 
+def packed_dcgan():
+    critic = networks.discriminator(IMAGE, filters=(4, 8), packing=2)
+    return genzoo.DCGAN(
+        IMAGE,
+        4,
+        packing=2,
+        augmentation=genzoo.layers.DifferentiableAugmentation(),
+        ema_half_life=100.0,
+        generator=players()["generator"],
+        discriminator=critic,
+    )
+
+
+def spectral_gan():
+    options = {"spectral_normalization": True, "minibatch_stddev": 4, "num_classes": 10}
+    critic = networks.discriminator(IMAGE, filters=(4, 8), **options)
+    generator = players(num_classes=10)["generator"]
+    return genzoo.GAN(IMAGE, 4, "hinge", num_classes=10, generator=generator, discriminator=critic)
+
+
+def adaptive_dcgan():
+    augmentation = genzoo.layers.AdaptiveAugmentation(target=0.0, images=400)
+    options = {"critic_steps": 2, "ema_half_life": 100.0}
+    return genzoo.DCGAN(IMAGE, 4, augmentation=augmentation, **options, **players())
+
+
 # By name; what stands before a comma is the class.
 CASES = {
     "Autoencoder": Case(lambda: genzoo.Autoencoder(IMAGE, 4, (16,))),
@@ -137,7 +164,10 @@ CASES = {
         lambda: genzoo.GAN((2,), 4, "least_squares", penalty="dragan", **players((2,))),
         points=True,
     ),
+    "GAN, spectral normalization, minibatch standard deviation": Case(spectral_gan, grouped=True),
     "DCGAN": Case(lambda: genzoo.DCGAN(IMAGE, 4, **players())),
+    "DCGAN, packed, augmented, averaged": Case(packed_dcgan, grouped=True),
+    "DCGAN, adaptive augmentation, two critic steps": Case(adaptive_dcgan),
     "ConditionalGAN": Case(lambda: genzoo.ConditionalGAN(IMAGE, 10, 4, **players(num_classes=10))),
     "WGAN": Case(lambda: genzoo.WGAN(IMAGE, 4, clip_value=0.02, critic_steps=2, **players())),
     "WGANGP": Case(lambda: genzoo.WGANGP(IMAGE, 4, critic_steps=5, **players(normalization=False))),
@@ -237,7 +267,7 @@ def check_replicas(case):
 def check_ragged(case):
     """The same where a last batch is shared unevenly, and where a replica has no example."""
     result = replicas().result(case)
-    if case.private_noise:
+    if case.private_noise or case.grouped:
         assert all(np.isfinite(weights).all() for weights in result["ragged"][0])
         return NotImplemented
     compare(case, result, "ragged")
@@ -249,7 +279,7 @@ def check_workers(case):
     for part in ("even", "ragged"):
         assert_equal(results[0][part][0], results[1][part][0])
         assert results[0][part][1] == results[1][part][1]
-        if not case.private_noise:
+        if not (case.private_noise or (case.grouped and part == "ragged")):
             compare(case, results[0], part)
         assert results[0]["saving"] is None, results[0]["saving"]
     return NotImplemented if case.private_noise else None

@@ -1,5 +1,6 @@
 """What people watch during `fit`."""
 
+from keras_genzoo.callbacks.collapse_monitor import CollapseMonitor
 from keras_genzoo.callbacks.sample_grid import SampleGrid
 
-__all__ = ["SampleGrid"]
+__all__ = ["CollapseMonitor", "SampleGrid"]

@@ -104,11 +104,69 @@ def save_curves(path, curves):
     _save(path, figure)
 
 
-def _figure():
+def save_looks(path, history, failures, title):
+    """Draws a `CollapseMonitor`'s history to the PNG file `path`.
+
+    Shares and ratios have an axis in common, and the gradient's norm a logarithmic one.
+
+    Args:
+        path: The PNG file.
+        history: Lists of equal length by name; those of `"epoch"` are the abscissa.
+        failures: Pairs of an epoch and a name, for vertical lines. The first gets its name.
+        title: Of the picture.
+    """
+    shares = dict(history)
+    epochs, norms = shares.pop("epoch"), shares.pop("generator_gradient_norm", None)
+    figure, *axes = _figure(rows=1 if norms is None else 2)
+    figure.suptitle(title)
+    marker = "." if len(epochs) <= 40 else None
+    for name, values in shares.items():
+        axes[0].plot(epochs, values, marker=marker, label=name.replace("_", " "))
+    highest = max((v for values in shares.values() for v in values if v < math.inf), default=1)
+    axes[0].set_ylim(-0.03, 1.03 * max(1, highest))
+    if norms is not None:
+        _plot_logarithm(axes[1], epochs, norms, marker)
+        axes[1].set_ylabel("generator's\ngradient norm")
+    for panel in axes:
+        for epoch, _ in failures:
+            panel.axvline(epoch, color="tab:red", linestyle="--")
+        panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        panel.grid(alpha=0.3)
+    for epoch, name in failures[:1]:
+        late = 2 * epoch > epochs[0] + epochs[-1]
+        axes[0].annotate(
+            f"{name}, from epoch {epoch}",
+            (epoch, 1.02),
+            xycoords=("data", "axes fraction"),
+            color="tab:red",
+            horizontalalignment="right" if late else "left",
+        )
+    axes[-1].set_xlabel("epoch")
+    if shares:
+        figure.legend(loc="outside lower center", ncols=len(shares))
+    _save(path, figure)
+
+
+def _plot_logarithm(axes, x, values, marker):
+    """Plots over whole decades; zero, which has no logarithm, is a gap."""
+    axes.set_yscale("log")
+    axes.plot(x, [v if 0 < v < math.inf else math.nan for v in values], "C4", marker=marker)
+    logarithms = [math.log10(v) for v in values if 0 < v < math.inf]
+    if logarithms:
+        low, high = math.floor(min(logarithms)), math.ceil(max(logarithms))
+        axes.set_ylim(0.8 * 10.0**low, 1.25 * 10.0 ** max(high, low + 1))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("")
+
+
+def _figure(rows=1):
+    """A figure, and its axes one below the other."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")
-    return figure, figure.add_subplot()
+    ratios = [2] + [1] * (rows - 1)
+    axes = figure.subplots(rows, sharex=True, squeeze=False, height_ratios=ratios)
+    return figure, *axes[:, 0]
 
 
 def _save(path, figure):

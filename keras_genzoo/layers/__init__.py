@@ -1,13 +1,24 @@
 """Layers that Keras lacks."""
 
+from keras_genzoo.layers.augmentation import (
+    AdaptiveAugmentation,
+    DifferentiableAugmentation,
+    InstanceNoise,
+)
 from keras_genzoo.layers.corruption import MaskingNoise, SaltAndPepper
+from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
 from keras_genzoo.layers.likelihoods import BernoulliLikelihood, GaussianLikelihood
 from keras_genzoo.layers.noise import Noise
 
 __all__ = [
+    "AdaptiveAugmentation",
     "BernoulliLikelihood",
+    "DifferentiableAugmentation",
     "GaussianLikelihood",
+    "InstanceNoise",
     "MaskingNoise",
+    "MinibatchStandardDeviation",
     "Noise",
     "SaltAndPepper",
+    "SpectralNormalization",
 ]

@@ -40,16 +40,19 @@ class GenerativeMetric(keras.metrics.Metric):
 
     def build(self, data_shape: Sequence[int | None]) -> None:
         """Creates the state for data `(batch, ...)`, as the first `update_state` otherwise does."""
-        data = tf.zeros((1, *data_shape[1:]))
+        self.num_features = self.count_features(data_shape)
+        self.create(self.num_features)
+
+    def count_features(self, data_shape: Sequence[int | None]) -> int:
+        """The number of features of data `(batch, ...)`, if the extractor takes them."""
         try:
-            self.num_features = int(self.features(data).shape[-1])
+            return int(self.features(tf.zeros((1, *data_shape[1:]))).shape[-1])
         except Exception as error:
             reason = str(error).strip().splitlines()[0]
             raise ValueError(
                 f"`feature_extractor` must map data {(None, *data_shape[1:])} to features. "
                 f"Received: one that fails: {reason}"
             ) from error
-        self.create(self.num_features)
 
     def features(self, data) -> tf.Tensor:
         """Float32 features `(batch, num_features)`; uint8 images are scaled to [0, 1]."""
@@ -67,8 +70,21 @@ class GenerativeMetric(keras.metrics.Metric):
             )
         if self.num_features is None:
             self.build(np.shape(real))
+        self.check_replica()
         self.batches.assign_add(1)
         self.update_features(self.features(real), self.features(generated))
+
+    def check_replica(self) -> None:
+        """Refuses an update whose share on each replica is unknown: part of it would be lost."""
+        context = tf.distribute.get_replica_context()
+        distributed = any(
+            isinstance(v.value, tf.distribute.DistributedValues) for v in self.variables
+        )
+        if distributed and (context is None or not tf.distribute.has_strategy()):
+            raise ValueError(
+                f"`update_state` of a {type(self).__name__} made under a strategy must be called "
+                "by `strategy.run`, as a model's `evaluate` does. Received: a call outside of it"
+            )
 
     @property
     def empty(self) -> bool:
@@ -107,11 +123,16 @@ class GenerativeMetric(keras.metrics.Metric):
 
 
 class Store:
-    """The first rows that a metric sees, in the order of the global batches."""
+    """The first rows that a metric sees, in the order of the global batches.
+
+    A batch costs what its rows do, however many are kept.
+    """
 
     def __init__(self, metric: keras.metrics.Metric, rows: int, columns: int, name: str):
-        # Each replica fills the rows of its own examples, so that the sum is all of them.
-        self.rows = metric.add_variable((rows, columns), "zeros", "float32", name=name)
+        self.limit = rows
+        # Each replica fills the rows of its own examples, so that the sum is all of them. The last
+        # row takes what is over the limit.
+        self.rows = metric.add_variable((rows + 1, columns), "zeros", "float32", name=name)
         self.seen = metric.add_variable(
             (), "zeros", "int32", "only_first_replica", name=f"{name}_n"
         )
@@ -120,15 +141,16 @@ class Store:
         """Adds a batch; what is over the limit is left out."""
         offset, total = place_in_global_batch(tf.shape(values)[0])
         places = tf.convert_to_tensor(self.seen) + offset + tf.range(tf.shape(values)[0])
-        kept = places < self.rows.shape[0]
-        places, values = tf.boolean_mask(places, kept), tf.boolean_mask(values, kept)
-        self.rows.assign_add(tf.scatter_nd(places[:, None], values, self.rows.shape))
+        # Not `assign_add`, which would go through the whole table. The handle is this replica's.
+        tf.raw_ops.ResourceScatterUpdate(
+            resource=self.rows.handle, indices=tf.minimum(places, self.limit), updates=values
+        )
         self.seen.assign_add(total)
 
     def values(self) -> np.ndarray:
         """The rows, `(n, columns)`, float64."""
-        rows = self.rows.numpy()
-        return rows[: int(self.seen.numpy())].astype("float64")
+        kept = min(int(self.seen.numpy()), self.limit)
+        return self.rows.numpy()[:kept].astype("float64")
 
 
 class StoredMetric(GenerativeMetric):

@@ -14,6 +14,14 @@ from keras_genzoo.metrics.base import GenerativeMetric
 class ClassifierMetric(GenerativeMetric):
     """Base of the metrics of a classifier's probabilities `(batch, classes)` of generated data."""
 
+    def __init__(self, classifier: Callable, name: str, **kwargs):
+        if not callable(classifier):
+            raise ValueError(
+                "`classifier` must be a model or function that maps data to probabilities "
+                f"(batch, classes). Received: classifier={classifier!r:.50}"
+            )
+        super().__init__(classifier, name, **kwargs)
+
     def update_features(self, real, generated):
         tf.debugging.assert_near(
             tf.reduce_sum(generated, axis=-1),

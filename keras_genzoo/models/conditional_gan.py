@@ -28,7 +28,7 @@ class ConditionalGAN(GAN):
         critic_steps: As for `GAN`.
         generator: As for `GAN`; maps `[latents, labels]`.
         discriminator: As for `GAN`; maps `[data, labels]`.
-        **kwargs: Keras's own, such as `name`.
+        **kwargs: `packing`, `augmentation` and `ema_half_life`, as for `GAN`, and Keras's own.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.

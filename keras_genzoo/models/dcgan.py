@@ -28,7 +28,7 @@ class DCGAN(GAN):
         critic_steps: As for `GAN`.
         generator: As for `GAN`.
         discriminator: As for `GAN`.
-        **kwargs: Keras's own, such as `name`.
+        **kwargs: `packing`, `augmentation` and `ema_half_life`, as for `GAN`, and Keras's own.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
@@ -80,6 +80,7 @@ class DCGAN(GAN):
         return networks.discriminator(
             self.data_shape,
             num_classes=self.num_classes,
+            packing=self.packing,
             # A penalty on the gradient of each example asks for scores that depend on it alone.
             normalization=self.penalty is None,
         )

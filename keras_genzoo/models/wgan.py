@@ -39,7 +39,7 @@ class WGAN(GAN):
         critic_steps: As for `GAN`.
         generator: As for `GAN`.
         discriminator: As for `GAN`: the critic.
-        **kwargs: Keras's own, such as `name`.
+        **kwargs: `packing`, `augmentation` and `ema_half_life`, as for `GAN`, and Keras's own.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.

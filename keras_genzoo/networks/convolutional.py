@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
 from keras_genzoo.networks.conditioning import append_labels, label_input, model, scores
 
 KERNEL = 4  # a multiple of the stride: no checkerboards (Odena, Dumoulin & Olah, Distill 2016)
@@ -47,15 +48,27 @@ def _normalize(x, dcgan: bool):
     )(x)
 
 
-def _contract(image, filters, activation, *, dcgan, normalization=True):
+def _contract(
+    image,
+    filters,
+    activation,
+    *,
+    dcgan,
+    normalization=True,
+    wrap=lambda layer: layer,
+    minibatch_stddev=None,
+):
     """From images in [0, 1] to the flattened features of the last stage."""
     x = layers.Rescaling(2.0, -1.0)(image)
     for stage, width in enumerate(filters):
         # DCGAN: "not at the discriminator's input layer".
         normalized = normalization and not (dcgan and stage == 0)
-        x = layers.Conv2D(
+        if minibatch_stddev is not None and stage == len(filters) - 1:
+            x = MinibatchStandardDeviation(minibatch_stddev)(x)
+        convolution = layers.Conv2D(
             width, KERNEL, 2, padding="same", use_bias=not normalized, **_weights(dcgan)
-        )(x)
+        )
+        x = wrap(convolution)(x)
         if normalized:
             x = _normalize(x, dcgan)
         x = activation()(x)
@@ -151,16 +164,28 @@ def dcgan_discriminator(
     filters: Sequence[int] | None = None,
     num_classes: int | None = None,
     normalization: bool = True,
+    packing: int = 1,
+    spectral_normalization: bool = False,
+    minibatch_stddev: int | None = None,
 ) -> keras.Model:
     """The DCGAN discriminator: images in [0, 1] (and labels) to scores (batch, 1).
 
     `normalization=False` leaves BatchNormalization out, as a gradient penalty asks for.
+    `packing`: judges so many images at once, as `GAN(packing=...)` shows them.
+    `spectral_normalization`: of every layer with weights, in place of BatchNormalization.
+    `minibatch_stddev`: the group size of a `MinibatchStandardDeviation` before the last stage.
     """
-    image = keras.Input(image_shape, name="data")
-    filters = filters or default_filters(image_shape)
+    height, width, channels = image_shape
+    image = keras.Input((height, width, packing * channels), name="data")
+    wrap = SpectralNormalization if spectral_normalization else lambda layer: layer
     x = _contract(
-        image, filters, lambda: layers.LeakyReLU(0.2), dcgan=True, normalization=normalization
+        image,
+        filters or default_filters(image_shape),
+        lambda: layers.LeakyReLU(0.2),
+        dcgan=True,
+        normalization=normalization and not spectral_normalization,
+        wrap=wrap,
+        minibatch_stddev=minibatch_stddev,
     )
-    labels = None if num_classes is None else label_input()
-    outputs = scores(x, labels, num_classes)
-    return model(image, labels, outputs, "discriminator")
+    labels = None if num_classes is None else label_input(packing)
+    return model(image, labels, scores(x, labels, num_classes, wrap), "discriminator")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
 from keras_genzoo.networks.conditioning import append_labels, label_input, model, scores
 
 
@@ -16,18 +17,18 @@ def is_image(data_shape: Sequence[int]) -> bool:
     return len(data_shape) == 3
 
 
-def _flat_input(data_shape):
+def _flat_input(data_shape, packing=1):
     """The input, and it as vectors centred for the network: images go from [0, 1] to [-1, 1]."""
-    data = keras.Input(data_shape, name="data")
+    *sizes, channels = data_shape
+    data = keras.Input((*sizes, packing * channels), name="data")
     if not is_image(data_shape):
         return data, data
     return data, layers.Flatten()(layers.Rescaling(2.0, -1.0)(data))
 
 
-def _hidden(x, units, activation):
+def _hidden(x, units):
     for width in units:
-        x = layers.Dense(width, kernel_initializer="he_normal")(x)
-        x = activation()(x)
+        x = layers.ReLU()(layers.Dense(width, kernel_initializer="he_normal")(x))
     return x
 
 
@@ -45,7 +46,7 @@ def dense_encoder(
     if num_classes is not None:
         labels = label_input()
         x = append_labels(x, labels, num_classes)
-    x = _hidden(x, hidden_units, layers.ReLU)
+    x = _hidden(x, hidden_units)
     outputs = layers.Dense(output_dim, activation=output_activation)(x)
     return model(data, labels, outputs, "encoder")
 
@@ -64,7 +65,7 @@ def dense_decoder(
     if num_classes is not None:
         labels = label_input()
         x = append_labels(x, labels, num_classes)
-    x = _hidden(x, hidden_units, layers.ReLU)
+    x = _hidden(x, hidden_units)
     x = layers.Dense(math.prod(data_shape), activation=output_activation, dtype="float32")(x)
     outputs = layers.Reshape(data_shape, dtype="float32")(x)
     return model(latents, labels, outputs, "decoder")
@@ -75,10 +76,21 @@ def dense_discriminator(
     *,
     hidden_units: Sequence[int] = (512, 256),
     num_classes: int | None = None,
+    packing: int = 1,
+    spectral_normalization: bool = False,
+    minibatch_stddev: int | None = None,
 ) -> keras.Model:
-    """Maps data (and labels) to scores (batch, 1), without an output activation."""
-    data, x = _flat_input(data_shape)
-    labels = None if num_classes is None else label_input()
-    x = _hidden(x, hidden_units, lambda: layers.LeakyReLU(0.2))
-    outputs = scores(x, labels, num_classes)
-    return model(data, labels, outputs, "discriminator")
+    """Maps data (and labels) to scores (batch, 1), without an output activation.
+
+    `packing`: judges so many examples at once, as `GAN(packing=...)` shows them.
+    `spectral_normalization`: of every layer with weights. `minibatch_stddev`: the group size of a
+    `MinibatchStandardDeviation` before the last hidden layer.
+    """
+    data, x = _flat_input(data_shape, packing)
+    labels = None if num_classes is None else label_input(packing)
+    wrap = SpectralNormalization if spectral_normalization else lambda layer: layer
+    for i, width in enumerate(hidden_units):
+        if minibatch_stddev is not None and i == len(hidden_units) - 1:
+            x = MinibatchStandardDeviation(minibatch_stddev)(x)
+        x = layers.LeakyReLU(0.2)(wrap(layers.Dense(width, kernel_initializer="he_normal"))(x))
+    return model(data, labels, scores(x, labels, num_classes, wrap), "discriminator")

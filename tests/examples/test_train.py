@@ -5,7 +5,9 @@ import pathlib
 import keras
 import numpy as np
 import pytest
+import recipes
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
 import keras_genzoo as genzoo
 
@@ -45,7 +47,24 @@ def contents(directory):
 
 
 def test_every_model_is_tested(train):
-    assert list(train.RECIPES) == MODELS
+    assert list(train.MODELS) == MODELS
+
+
+@pytest.mark.parametrize("name", recipes.NAMED)
+def test_a_recipe_has_its_data_and_settings(train, run, tmp_path, name):
+    with tfds.testing.mock_data(num_examples=512):
+        assert run("--recipe", name, "--epochs", 1) == 0
+    directory, recipe = tmp_path / "run", recipes.RECIPES[name]
+    settings = facts(directory)["settings"]
+    assert (settings["recipe"], settings["data"]) == (name, recipe.data)
+    assert facts(directory)["steps"] == 512 // recipe.batch_size
+    model = keras.saving.load_model(directory / "model.keras")
+    assert type(model) is recipe.model and model.data_shape == (28, 28, 1)
+    if isinstance(model, genzoo.GAN):
+        assert model.ema_half_life == 10_000 and model.average.seen.numpy() == 512
+        rates = [float(getattr(model, n).learning_rate) for n in model.default_optimizers()]
+        assert rates == pytest.approx([recipe.learning_rate] * 2)
+    assert train.parse(["--recipe", name]).output == pathlib.Path("runs", name)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -197,7 +216,7 @@ def test_resume_with_other_settings_is_refused(run, tmp_path, capsys):
     error = capsys.readouterr().err
     assert "latent_dim=4. Received: latent_dim=5" in error
     assert run("--model", "vae", "--data", "digits", "--resume") == 2
-    assert "model='autoencoder'. Received: model='vae'" in capsys.readouterr().err
+    assert "recipe='autoencoder'. Received: recipe='vae'" in capsys.readouterr().err
     assert contents(tmp_path / "run") == before
 
 
@@ -251,6 +270,12 @@ def test_flags_that_make_no_sense(run, capsys, flags, message):
         run(*flags)
     assert error.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_recipe_takes_no_other_data(run, capsys):
+    with pytest.raises(SystemExit):
+        run("--recipe", "vae_fashion_mnist", "--data", "digits")
+    assert "--data: a recipe has its own" in capsys.readouterr().err
 
 
 def test_default_output(train):

@@ -85,32 +85,19 @@ def test_saved_state_goes_on(tmp_path):
     assert np.abs(expected).min() > 0
 
 
-def on_replicas(strategy, function, batches):
-    """Runs `function` on one batch for each replica, in a graph, and stacks what it gives."""
-
-    def value(context):
-        return tf.constant(batches[context.replica_id_in_sync_group])
-
-    values = strategy.experimental_distribute_values_from_function(value)
-    run = tf.function(lambda values: strategy.run(function, (values,)))
-    return np.concatenate(strategy.experimental_local_results(run(values)))
-
-
 @pytest.mark.parametrize("kind", ["normal", "uniform"])
-def test_replicas_draw_together_what_one_draws(two_replicas, kind):
+def test_replicas_draw_together_what_one_draws(two_replicas, on_replicas, kind):
     with two_replicas.scope():
         noise = Noise(seed=7)
     alone = Noise(seed=7)
     zeros = np.zeros((4, 3), "float32")
     for _ in range(3):
-        together = on_replicas(
-            two_replicas, lambda x: getattr(noise, kind)(keras.ops.shape(x)), [zeros, zeros]
-        )
+        together = on_replicas(lambda x: getattr(noise, kind)(keras.ops.shape(x)), [zeros, zeros])
         np.testing.assert_array_equal(together, getattr(alone, kind)((8, 3)))
 
 
 @pytest.mark.parametrize("sizes", [(4, 1), (1, 4), (3, 0)])
-def test_uneven_batches(two_replicas, sizes):
+def test_uneven_batches(two_replicas, on_replicas, sizes):
     with two_replicas.scope():
         noise = Noise(seed=7)
     batches = [np.zeros((size, 3), "float32") for size in sizes]
@@ -120,13 +107,13 @@ def test_uneven_batches(two_replicas, sizes):
         x = tf.ensure_shape(tf.raw_ops.PlaceholderWithDefault(input=x, shape=(None, 3)), (None, 3))
         return noise.normal(keras.ops.shape(x))
 
-    together = on_replicas(two_replicas, draw, batches)
+    together = on_replicas(draw, batches)
     np.testing.assert_array_equal(together, Noise(seed=7).normal((sum(sizes), 3)))
 
 
-def test_sum_over_replicas(two_replicas):
+def test_sum_over_replicas(on_replicas):
     batches = [np.array([1.0], "float32"), np.array([5.0], "float32")]
-    np.testing.assert_array_equal(on_replicas(two_replicas, sum_over_replicas, batches), [6, 6])
+    np.testing.assert_array_equal(on_replicas(sum_over_replicas, batches), [6, 6])
     np.testing.assert_array_equal(sum_over_replicas(tf.constant(2.0)), 2)
 
 

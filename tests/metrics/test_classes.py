@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_genzoo import data
+from keras_genzoo import data, metrics
 from keras_genzoo.metrics import ClassBalance, FrechetDistance, InceptionScore, features
 
 
@@ -59,6 +59,18 @@ def test_class_balance(batch):
 def test_scores_that_are_no_probabilities_are_refused():
     with pytest.raises(tf.errors.InvalidArgumentError, match="must give probabilities"):
         run(InceptionScore(probabilities), 2 * ROWS)
+
+
+@pytest.mark.parametrize("name", ["InceptionScore", "ClassBalance"])
+def test_bad_input(name):
+    metric = getattr(metrics, name)
+    for wrong in (None, "judge"):
+        with pytest.raises(ValueError, match=r"`classifier` must be.*Received: classifier="):
+            metric(wrong)
+    with pytest.raises(ValueError, match="has seen no data"):
+        metric(probabilities).result()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must give probabilities"):
+        run(metric(probabilities), np.full_like(ROWS, np.nan))
 
 
 def test_two_replicas(two_replicas):

@@ -1,5 +1,7 @@
 """Metrics of generated data, against independent computations on the same features."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -49,7 +51,16 @@ def frechet_by_scipy(x, y):
     return gap + np.trace(covariances[0] + covariances[1] - 2 * root)
 
 
-def test_frechet_distance_by_scipy():
+@pytest.fixture(params=[None, 70], ids=["one block", "blocks"])
+def blocks(request, monkeypatch):
+    """What is worked out in blocks of rows is so for few of them too."""
+    if request.param:
+        for module in (metrics.kernel_distance, metrics.precision_recall):
+            monkeypatch.setattr(module, "BLOCK", request.param)
+        monkeypatch.setattr(metrics.frechet_distance, "BLOCK", 4)
+
+
+def test_frechet_distance_by_scipy(blocks):
     assert result(make("FrechetDistance"), REAL, FAKE)[0] == pytest.approx(
         frechet_by_scipy(REAL, FAKE), rel=1e-6
     )
@@ -67,9 +78,16 @@ def test_frechet_distance_of_known_gaussians():
 def test_frechet_distance_of_degenerate_features():
     x, y = (np.repeat(a, 2, axis=1) for a in (REAL, FAKE))  # covariances of half the rank
     assert result(make("FrechetDistance"), x, y)[0] == pytest.approx(
-        2 * frechet_by_scipy(REAL, FAKE), rel=1e-5
+        2 * frechet_by_scipy(REAL, FAKE), rel=1e-9
     )
-    assert result(make("FrechetDistance"), x, x)[0] == pytest.approx(0, abs=1e-5)
+    assert result(make("FrechetDistance"), x, x)[0] == pytest.approx(0, abs=1e-9)
+
+
+def test_frechet_distance_of_one_point():
+    x, point = REAL.astype("float64"), np.tile(FAKE[:1], (9, 1))
+    expected = np.sum((x.mean(0) - point[0]) ** 2) + np.trace(np.cov(x.T))
+    for pair in ((REAL, point), (point, REAL)):
+        assert result(make("FrechetDistance"), *pair)[0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_frechet_distance_survives_a_large_mean():
@@ -79,11 +97,28 @@ def test_frechet_distance_survives_a_large_mean():
 
 
 def test_frechet_distance_warns_of_few_examples():
-    with pytest.warns(UserWarning, match="fewer examples than features.*Received: 5 examples of 6"):
-        result(make("FrechetDistance"), REAL[:5], FAKE[:5])
+    match = "needs more examples than features: its bias.*Received: 6 examples of 6 features"
+    with pytest.warns(UserWarning, match=match):
+        result(make("FrechetDistance"), REAL[:6], FAKE[:6])
+    with warnings.catch_warnings(action="error"):
+        result(make("FrechetDistance"), REAL[:7], FAKE[:7])
 
 
-def test_kernel_distance_by_scikit_learn():
+def test_bias_of_the_frechet_distance():
+    # As the documentation says: upwards, and as 1 over the number of examples.
+    few, many = (
+        np.mean(
+            [
+                result(make("FrechetDistance"), *(gaussians(n, seed=2 * i + j) for j in (0, 1)))[0]
+                for i in range(20)
+            ]
+        )
+        for n in (100, 400)
+    )
+    assert 3 < few / many < 5
+
+
+def test_kernel_distance_by_scikit_learn(blocks):
     size = 300
     kernels = [
         polynomial_kernel(a, b, degree=3, gamma=1 / 6, coef0=1)
@@ -111,7 +146,7 @@ def test_kernel_distance_is_unbiased():
     assert (values < 0).any()
 
 
-def test_precision_recall_by_scikit_learn():
+def test_precision_recall_by_scikit_learn(blocks):
     k = 3
 
     def neighbours(x):
@@ -141,6 +176,40 @@ def test_batches_make_no_difference(name, batch):
 
 
 @pytest.mark.parametrize("name", METRICS)
+def test_compiled_by_xla(name):
+    metric = make(name)
+    metric.build((None, 6))
+    update = tf.function(metric.update_state, jit_compile=True)
+    for part in (slice(0, 100), slice(100, 200)):
+        update(REAL[part], FAKE[part])
+    value = metric.result()
+    values = [float(v) for v in (value.values() if isinstance(value, dict) else [value])]
+    assert values == pytest.approx(result(make(name), REAL[:200], FAKE[:200]), rel=1e-6)
+
+
+STORED = {"KernelDistance": {"subsets": 1, "subset_size": 60}, "PrecisionRecall": {}}
+
+
+@pytest.mark.parametrize("name", STORED)
+@pytest.mark.parametrize("batch", [1, 7, 60, 100])
+def test_the_first_examples_are_kept(name, batch):
+    metric = make(name, **STORED[name], max_examples=60)
+    expected = result(make(name, **STORED[name]), REAL[:60], FAKE[:60])
+    assert result(metric, REAL[:210], FAKE[:210], batch) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_storing_costs_what_the_batch_does(name):
+    metric = make(name, max_examples=12_345)
+    metric.build((None, 6))
+    spec = tf.TensorSpec((None, 6))
+    graph = tf.function(metric.update_state).get_concrete_function(spec, spec).graph
+    shapes = [output.shape for op in graph.get_operations() for output in op.outputs]
+    sizes = {size for shape in shapes if shape.rank for size in shape.as_list()}
+    assert 6 in sizes and not sizes & {12_345, 12_346}
+
+
+@pytest.mark.parametrize("name", METRICS)
 def test_resetting(name):
     metric = make(name)
     result(metric, FAKE, REAL)
@@ -148,19 +217,47 @@ def test_resetting(name):
     assert result(metric, REAL, FAKE) == pytest.approx(result(make(name), REAL, FAKE))
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_two_replicas(name, two_replicas):
+LIMITS = [*((name, {}) for name in METRICS), *((name, {"max_examples": 70}) for name in STORED)]
+
+
+@pytest.mark.parametrize("name, limit", LIMITS)
+@pytest.mark.parametrize("eager", [False, True], ids=["graph", "eager"])
+def test_two_replicas(name, limit, eager, two_replicas):
     with two_replicas.scope():
-        metric = make(name)
+        metric = make(name, **limit)
         metric.build((None, 6))
-    data = tf.data.Dataset.from_tensor_slices((REAL[:190], FAKE[:190])).batch(40)
-    update = tf.function(lambda pair: two_replicas.run(metric.update_state, args=pair))
-    for pair in two_replicas.experimental_distribute_dataset(data):
-        update(pair)
+    # The last batch has a single example: one replica has none.
+    data = tf.data.Dataset.from_tensor_slices((REAL[:161], FAKE[:161])).batch(40)
+
+    def update(pair):
+        two_replicas.run(metric.update_state, args=pair)
+
+    update = update if eager else tf.function(update)
+    for _ in range(2):
+        metric.reset_state()
+        for pair in two_replicas.experimental_distribute_dataset(data):
+            update(pair)
     value = metric.result()
     values = value.values() if isinstance(value, dict) else [value]
-    expected = result(make(name), REAL[:190], FAKE[:190])
+    expected = result(make(name, **limit), REAL[:161], FAKE[:161])
     np.testing.assert_allclose([float(v) for v in values], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_updates_outside_of_the_replicas_are_refused(name, two_replicas):
+    match = r"made under a strategy must be called by `strategy.run`.*Received"
+    with two_replicas.scope():
+        metric = make(name)
+        with pytest.raises(ValueError, match=match):
+            metric.update_state(REAL, FAKE)
+    with pytest.raises(ValueError, match=match):
+        metric.update_state(REAL, FAKE)
+    # One that was made outside is the process's own.
+    metric = make(name)
+    metric.build((None, 6))
+    with two_replicas.scope():
+        values = result(metric, REAL, FAKE)
+    assert values == pytest.approx(result(make(name), REAL, FAKE))
 
 
 def test_missing_modes_lower_recall_and_coverage_but_not_precision():

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_genzoo import networks
+from keras_genzoo.layers import MinibatchStandardDeviation, SpectralNormalization
 
 IMAGES = [
     (1, 1, 1),
@@ -144,6 +145,70 @@ def test_projection_discriminator():
     np.testing.assert_allclose(
         model([x, tf.constant(labels)])[:, 0], expected, rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("num_classes", [None, 3])
+@table(TO_SCORES)
+def test_packs_to_scores(build, shape, num_classes):
+    model = build(shape, packing=2, num_classes=num_classes, **small(build, shape))
+    *sizes, channels = shape
+    data = tf.constant(RNG.random((3, *sizes, 2 * channels)), tf.float32)
+    inputs = [data] if num_classes is None else [data, tf.constant([[0, 1], [2, 2], [1, 0]])]
+    assert [i.shape[1:] for i in model.inputs] == [i.shape[1:] for i in inputs]
+    outputs = model(inputs if num_classes else data)
+    assert outputs.shape == (3, 1) and np.isfinite(outputs).all()
+
+
+def test_projection_of_packs():
+    """Each place in a pack has vectors of its own, whose sum is projected on."""
+    model = networks.discriminator((2,), num_classes=3, packing=2, hidden_units=(4,))
+    score, projection = layers_of(model, keras.layers.Dense)[1:]
+    if score.units != 1:
+        score, projection = projection, score
+    assert projection.kernel.shape == (6, 4) and not projection.use_bias
+    vectors = projection.kernel.numpy().reshape(2, 3, 4)
+    features = keras.Model(model.inputs[0], score.input)
+    x, labels = tf.constant(RNG.random((5, 4)), tf.float32), RNG.integers(0, 3, (5, 2))
+    f = features(x).numpy()
+    expected = f @ score.kernel.numpy()[:, 0] + score.bias.numpy()
+    expected += (f * (vectors[0, labels[:, 0]] + vectors[1, labels[:, 1]])).sum(axis=1)
+    outputs = model([x, tf.constant(labels, tf.int32)])
+    np.testing.assert_allclose(outputs[:, 0], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("packing", [1, 2])
+@pytest.mark.parametrize("num_classes", [None, 3])
+@pytest.mark.parametrize("shape", [(2,), (16, 16, 1)])
+def test_spectral_normalization_of_every_layer(shape, num_classes, packing):
+    size = {"filters": (4, 4)} if networks.is_image(shape) else {"hidden_units": (4, 4)}
+    model = networks.discriminator(
+        shape, spectral_normalization=True, num_classes=num_classes, packing=packing, **size
+    )
+    assert layers_of(model, keras.layers.BatchNormalization) == []
+    wrapped = layers_of(model, SpectralNormalization)
+    assert len(wrapped) == 3 + (num_classes is not None)
+    inner = {id(v) for layer in wrapped for v in layer.layer.trainable_variables}
+    assert {id(v) for v in model.trainable_variables} == inner
+    # BatchNormalization had their biases.
+    assert all(layer.layer.use_bias for layer in wrapped[:2])
+    plain = networks.discriminator(shape, num_classes=num_classes, packing=packing, **size)
+    assert layers_of(plain, SpectralNormalization) == []
+
+
+@pytest.mark.parametrize("shape", [(2,), (16, 16, 1)])
+def test_minibatch_standard_deviation_before_the_last_stage(shape):
+    size = {"filters": (4, 6)} if networks.is_image(shape) else {"hidden_units": (4, 6)}
+    model = networks.discriminator(shape, minibatch_stddev=2, normalization=False, **size)
+    (layer,) = layers_of(model, MinibatchStandardDeviation)
+    assert layer.group_size == 2 and layer.output.shape[-1] == 4 + 1
+    kinds = (keras.layers.Dense, keras.layers.Conv2D)
+    channels = [layer.kernel.shape[-2:] for layer in layers_of(model, kinds)]
+    assert channels[1] == (5, 6)
+    # A score depends on its group, and on nothing else.
+    x = RNG.random((4, *shape)).astype("float32")
+    scores, x[1] = model(x).numpy(), RNG.random(shape)
+    changed = np.abs(model(x) - scores)[:, 0]
+    assert changed[0] > 1e-6 and np.all(changed[2:] < 1e-6)
 
 
 def test_normalization():
