@@ -34,7 +34,9 @@ import keras_genzoo as genzoo
 from keras_genzoo.callbacks import pictures
 from keras_genzoo.files import replacing
 
-SAVED_MODEL_FILE = re.compile(r"(saved_model|fingerprint)\.pb|variables/variables\.(index|data-.*)")
+SAVED_MODEL_FILE = re.compile(
+    r"(saved_model|fingerprint)\.pb|assets/genzoo\.json|variables/variables\.(index|data-.*)"
+)
 PICTURE = re.compile(r"epoch_\d{4,}\.png$")
 
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathlib.Path]:
     """Yields a path beside `path`; the file or directory made there takes its place at the end.
 
     A reader never sees half of it, and if the block fails, what was at `path` stays as it was.
+    With `overwrite=False` it also stays, and the block fails, if it came there in the meantime.
     """
     path = pathlib.Path(os.path.realpath(path))  # a link stays a link
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -23,7 +24,9 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     try:
         new, old = beside / path.name, beside / "old"
         yield new
-        if new.is_dir() and path.is_dir():  # which no rename replaces
+        if not overwrite and path.exists():
+            raise FileExistsError(f"Another process has made it meanwhile. Received: {path}")
+        if overwrite and new.is_dir() and path.is_dir():  # which no rename replaces
             os.rename(path, old)
         try:
             os.replace(new, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import keras
@@ -11,6 +12,7 @@ import tensorflow as tf
 from keras_genzoo import networks
 from keras_genzoo.models import checks
 from keras_genzoo.models.generative_model import GenerativeModel
+from keras_genzoo.models.serving import Endpoint
 
 
 class EncoderDecoder(GenerativeModel):
@@ -142,11 +144,23 @@ class EncoderDecoder(GenerativeModel):
     def anomaly_score(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """The mean squared error of the reconstruction, `(n,)`; higher is stranger."""
         labels = self.check_inputs(x, labels)
-        return self.in_batches(
-            lambda x, y: self.squared_error(self.to_float(x), self.reconstruct_step(x, y, False)),
-            x,
-            labels,
-        )
+        return self.in_batches(self.anomaly_step, x, labels)
+
+    def anomaly_step(self, x, labels):
+        """Anomaly scores of data, `(batch,)`."""
+        return self.squared_error(self.to_float(x), self.reconstruct_step(x, labels, False))
+
+    def endpoints(self):
+        def infer(step):
+            return functools.partial(step, training=False)
+
+        data = self.data_name
+        return {
+            "serving_default": Endpoint(infer(self.reconstruct_step), (data, "labels"), data),
+            "encode": Endpoint(infer(self.encode_step), (data, "labels"), "codes"),
+            "decode": Endpoint(infer(self.decode_step), ("codes", "labels"), data),
+            "anomaly_score": Endpoint(self.anomaly_step, (data, "labels"), "scores"),
+        }
 
     def check_inputs(self, x, labels=None) -> tf.Tensor | None:
         """Checks the data given to a verb; returns the labels."""

@@ -277,7 +277,3 @@ class GAN(LatentSampling, GenerativeModel):
         scores = self.score(shown_fake, labels, training=False)
         self.log(generator_loss=self.loss.generator_loss(scores), **logs)
         return self.compute_metrics(real, real, fake)
-
-    @property
-    def serving_input(self):
-        return tf.TensorSpec((None, self.latent_dim), tf.float32, name="latents")

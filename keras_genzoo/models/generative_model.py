@@ -15,10 +15,11 @@ from keras_genzoo.metrics.base import GenerativeMetric
 from keras_genzoo.models import checks
 from keras_genzoo.models.players import Optimizers, for_players
 from keras_genzoo.models.saving import Saving
+from keras_genzoo.models.serving import Serving
 from keras_genzoo.networks import is_image
 
 
-class GenerativeModel(Saving, keras.Model):
+class GenerativeModel(Saving, Serving, keras.Model):
     """Base of the zoo.
 
     A subclass builds its networks in its constructor, sets an attribute for every constructor
@@ -32,6 +33,8 @@ class GenerativeModel(Saving, keras.Model):
         model = super().__new__(cls, *args, **kwargs)
         # For `get_config`: what a subclass passes on in its own **kwargs is in no signature.
         model._keywords = tuple(kwargs)
+        networks = ("encoder", "decoder", "generator")
+        model._has_given_weights = any(kwargs.get(name) is not None for name in networks)
         return model
 
     def __init__(self, data_shape: Sequence[int], num_classes: int | None = None, **kwargs):
@@ -51,6 +54,13 @@ class GenerativeModel(Saving, keras.Model):
     def bounded(self) -> bool:
         """Whether the data must lie in [0, 1]."""
         return is_image(self.data_shape)
+
+    @property
+    def has_been_trained(self) -> bool:
+        """Whether the weights are others than the initial ones of the default networks."""
+        optimizers = [getattr(self, name, None) for name in self.default_optimizers()]
+        steps = [int(optimizer.iterations.numpy()) for optimizer in optimizers if optimizer]
+        return self._has_given_weights or any(steps)
 
     @property
     def _replicas(self) -> int:
@@ -355,11 +365,6 @@ class GenerativeModel(Saving, keras.Model):
                 f"Received: labels={labels!r:.50}"
             )
         return None
-
-    @property
-    def serving_input(self) -> tf.TensorSpec:
-        """What the exported model takes, beside the labels if it is conditional."""
-        return tf.TensorSpec((None, *self.data_shape), tf.float32, name="data")
 
     @staticmethod
     def in_batches(function: Callable, *arrays, batch_size: int = 256) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import random
 
 import numpy as np
 import tensorflow as tf
 
 from keras_genzoo.models import checks
+from keras_genzoo.models.serving import Endpoint
 
 
 class LatentSampling:
@@ -47,11 +49,53 @@ class LatentSampling:
         if labels is None:
             num_samples = checks.check_positive_int(num_samples, "num_samples")
             if self.num_classes is not None:
-                labels = tf.random.stateless_uniform(
-                    (num_samples,), (seed, 1), 0, self.num_classes, tf.int32
-                )
+                labels = self._random_labels(num_samples, seed)
         else:
             num_samples = np.size(labels)
             labels = self.check_labels(labels, num_samples)
-        latents = tf.random.stateless_normal((num_samples, self.latent_dim), (seed, 0))
+        latents = self._random_latents(num_samples, seed)
         return self.in_batches(lambda z, y: self.generate(z, y, training=False), latents, labels)
+
+    def _random_latents(self, num_samples, seed):
+        return tf.random.stateless_normal((num_samples, self.latent_dim), (seed, 0))
+
+    def _random_labels(self, num_samples, seed):
+        return tf.random.stateless_uniform((num_samples,), (seed, 1), 0, self.num_classes, tf.int32)
+
+    def endpoints(self):
+        inputs = ("num_samples", "seed", "labels")
+        defaults = {"seed": -1}
+        if self.num_classes is not None:
+            defaults |= {"num_samples": 0, "labels": []}
+        own = {
+            "serving_default": Endpoint(
+                functools.partial(self.generate, training=False),
+                ("latents", "labels"),
+                self.data_name,
+            ),
+            "sample": Endpoint(self.sample_step, inputs, self.data_name, defaults, random=True),
+        }
+        return own | super().endpoints()
+
+    def sample_step(self, num_samples, seed, labels):
+        """`sample` in a graph: a negative seed is none, no labels (or 0 samples) are not given."""
+        # Not `tf.random.uniform`: after `keras.utils.set_random_seed` a server would draw the same
+        # whenever it starts.
+        fresh = tf.raw_ops.RandomUniformInt(
+            shape=tf.constant([], tf.int32),
+            minval=tf.constant(0, tf.int64),
+            maxval=tf.constant(2**31 - 1, tf.int64),
+        )
+        seed = tf.where(seed < 0, fresh, seed)
+        if labels is not None:
+            given = tf.size(labels)
+            fits = (given == 0) | (num_samples == 0) | (num_samples == given)
+            message = "`num_samples` must be 0 or the number of `labels`, if there are any."
+            with tf.control_dependencies([tf.debugging.Assert(fits, [message])]):
+                num_samples = tf.maximum(num_samples, given)
+            drawn = self._random_labels(num_samples, seed)
+            labels = tf.cond(given > 0, lambda: labels, lambda: drawn)
+        positive = tf.debugging.Assert(num_samples > 0, ["`num_samples` must be positive."])
+        with tf.control_dependencies([positive]):
+            latents = self._random_latents(num_samples, seed)
+        return self.generate(latents, labels, training=False)

@@ -1,4 +1,4 @@
-"""Saving, loading and export: nothing half-written, nothing half-loaded, no state forgotten."""
+"""Saving and loading: nothing half-written, nothing half-loaded, no state forgotten."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import warnings
 import zipfile
 
 import keras
-import tensorflow as tf
 
 from keras_genzoo.files import replacing
 
 
 class Saving:
-    """What `GenerativeModel` says about files. Needs `serving_input` and `num_classes`."""
+    """What `GenerativeModel` says about its files."""
 
     def get_config(self) -> dict:
         """The constructor's arguments, each the attribute of its name."""
@@ -148,25 +147,9 @@ class Saving:
             if state is None:
                 raise ValueError(f"the file has not the states of {len(states)} random seeds")
             generator.state.assign(state)
+        self._has_given_weights = True
 
-    def export(self, filepath, format: str = "tf_saved_model", **kwargs) -> None:
-        """Keras's `export`; an existing path is refused, and a failure leaves nothing behind.
-
-        Args:
-            filepath: The directory (or file) to make.
-            format: As Keras's.
-            **kwargs: As Keras's.
-
-        Raises:
-            FileExistsError: If there is something at `filepath`.
-        """
-        filepath = os.fspath(filepath)
-        if os.path.exists(filepath):
-            raise FileExistsError(f"`filepath` must not exist yet. Received: filepath={filepath!r}")
-        inputs = self.serving_input
-        if self.num_classes is not None:
-            inputs = [inputs, tf.TensorSpec((None,), tf.int32, name="labels")]
-        kwargs.setdefault("input_signature", [inputs])
-        kwargs.setdefault("verbose", False)
-        with replacing(filepath) as place:
-            super().export(os.fspath(place), format=format, **kwargs)
+    def set_weights(self, weights: list) -> None:
+        """Keras's `set_weights`."""
+        super().set_weights(weights)
+        self._has_given_weights = True

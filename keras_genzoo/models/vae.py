@@ -138,9 +138,9 @@ class VAE(LatentSampling, EncoderDecoder):
     def anomaly_score(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """-log p(x|z) at the posterior's mean plus the KL divergence, `(n,)`, nats."""
         labels = self.check_inputs(x, labels)
-        return self.in_batches(self._anomaly_score, x, labels)
+        return self.in_batches(self.anomaly_step, x, labels)
 
-    def _anomaly_score(self, x, labels):
+    def anomaly_step(self, x, labels):
         x = self.to_float(x)
         mean, log_variance = self.posterior(x, labels)
         parameters = self.parameters(mean, labels, training=False)

@@ -1,0 +1,112 @@
+"""Prints what a SavedModel can be asked, and asks each thing once. Needs TensorFlow alone.
+
+    python examples/serve_check.py serving/dcgan            # its newest version
+    python examples/serve_check.py serving/dcgan/1 --warmup
+
+`--warmup` also keeps the requests as `assets.extra/tf_serving_warmup_requests`, which TensorFlow
+Serving sends to itself before it answers others (needs tensorflow-serving-api).
+"""
+
+import argparse
+import os
+import pathlib
+import sys
+import tempfile
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import tensorflow as tf
+
+WARMUP = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
+# The scalars that endpoints of the zoo take.
+SCALARS = {"num_samples": 2, "seed": 0}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line, and returns its exit code: 1 if an endpoint fails."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path", type=pathlib.Path, help="a version, or the directory of versions")
+    parser.add_argument("--warmup", action="store_true", help="keep the requests for a warm-up")
+    flags = parser.parse_args(argv)
+    try:
+        path = find_version(flags.path)
+        signatures = tf.saved_model.load(str(path)).signatures
+    except (ValueError, OSError) as error:
+        print(f"serve_check.py: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    requests = {name: request(signature) for name, signature in signatures.items()}
+    print(path)
+    working = [check(name, signatures[name], inputs) for name, inputs in requests.items()]
+    if all(working) and flags.warmup:
+        write_warmup(path / WARMUP, path.parent.name, requests)
+        print(f"{path / WARMUP}: a request an endpoint")
+    return 0 if all(working) else 1
+
+
+def find_version(path: pathlib.Path) -> pathlib.Path:
+    """The path itself if it is a SavedModel, else the highest number in it."""
+    if (path / "saved_model.pb").exists():
+        return path
+    versions = [p for p in path.glob("*/saved_model.pb") if p.parent.name.isdecimal()]
+    if not versions:
+        raise ValueError(f"`path` must be a SavedModel or hold its versions. Received: {path}")
+    return max((p.parent for p in versions), key=lambda p: int(p.name))
+
+
+def request(signature) -> dict[str, tf.Tensor]:
+    """Two examples: random numbers in [0, 1), and label 0."""
+    specs = signature.structured_input_signature[1]
+    rng = np.random.default_rng(0)
+    inputs = {}
+    for name, spec in sorted(specs.items()):
+        shape = [2 if size is None else size for size in spec.shape]
+        value = SCALARS.get(name, 0) if not shape else rng.random(shape) * spec.dtype.is_floating
+        inputs[name] = tf.constant(value, spec.dtype)
+    return inputs
+
+
+def check(name: str, signature, inputs: dict[str, tf.Tensor]) -> bool:
+    """Calls an endpoint, and prints what it takes and gives. True if all numbers are finite."""
+    print(f"\n{name}")
+    for key, spec in sorted(signature.structured_input_signature[1].items()):
+        print(f"  takes {key}: {spec.dtype.name} {tuple(spec.shape)}")
+    try:
+        signature(**inputs)  # the first call is slower
+        start = time.perf_counter()
+        outputs = signature(**inputs)
+        seconds = time.perf_counter() - start
+    except tf.errors.OpError as error:
+        print(f"  FAILED: {error.message}")
+        return False
+    finite = True
+    for key, value in outputs.items():
+        low, high = float(tf.reduce_min(value)), float(tf.reduce_max(value))
+        finite &= np.isfinite(low) and np.isfinite(high)
+        print(f"  gives {key}: {value.dtype.name} {tuple(value.shape)}, {low:.3g} to {high:.3g}")
+    print(f"  in {1000 * seconds:.1f} ms")
+    if not finite:
+        print("  FAILED: not all numbers are finite")
+    return finite
+
+
+def write_warmup(path: pathlib.Path, model: str, requests: dict) -> None:
+    """Writes the requests as TensorFlow Serving reads them; the file is there whole or not."""
+    from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
+
+    path.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as directory:
+        temporary = os.path.join(directory, path.name)
+        with tf.io.TFRecordWriter(temporary) as writer:
+            for name, inputs in requests.items():
+                protos = {key: tf.make_tensor_proto(value) for key, value in inputs.items()}
+                spec = model_pb2.ModelSpec(name=model, signature_name=name)
+                predict = predict_pb2.PredictRequest(model_spec=spec, inputs=protos)
+                log = prediction_log_pb2.PredictLog(request=predict)
+                writer.write(prediction_log_pb2.PredictionLog(predict_log=log).SerializeToString())
+        os.replace(temporary, path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""Do programs that are not this library compute from an export what the model computes?
+
+`python tests/consumers.py table docs/consumers.md` asks all of them about every model of the
+contract, and writes down the largest differences; `tests/models/test_serving.py` asks about some.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from contract import BATCH, CASES
+
+import keras_genzoo as genzoo
+from keras_genzoo.files import replacing
+
+
+def trained(case):
+    """A model of the contract after three steps."""
+    model = case.make()
+    model.fit(case.dataset(model, 3 * BATCH), verbose=0)
+    return model
+
+
+def questions(model, examples=5):
+    """By endpoint, what to ask, by name, and what the model says: those that are not random."""
+    images, labels = genzoo.data.arrays("digits", "test")
+    rng = np.random.default_rng(0)
+    codes = rng.normal(size=(examples, model.latent_dim)).astype("float32")
+    data = images[:examples].astype("float32") / 255
+    if model.data_shape == (2,):
+        data = genzoo.data.ring(8).sample(examples, seed=1)
+    values = {model.data_name: data, "codes": codes, "latents": codes, "labels": labels[:examples]}
+    conditional = model.num_classes is not None
+    given = {"labels": labels[:examples]} if conditional else {}
+    answers = {
+        "encode": lambda: model.encode(data, **given),
+        "decode": lambda: model.decode(codes, **given),
+        "anomaly_score": lambda: model.anomaly_score(data, **given),
+        "serving_default": (
+            (lambda: model.reconstruct(data, **given))
+            if hasattr(model, "reconstruct")
+            else (lambda: model([codes, given["labels"]] if conditional else codes).numpy())
+        ),
+    }
+    return {
+        name: (
+            {key: values[key] for key in endpoint.inputs if key != "labels" or conditional},
+            answers[name](),
+        )
+        for name, endpoint in model.endpoints().items()
+        if not endpoint.random
+    }
+
+
+# The consumers. Each takes the model (to export it in another format), its SavedModel and the
+# questions, and gives its answers by endpoint.
+
+FRESH = """
+import sys
+
+# TensorFlow would import Keras, where there is one.
+sys.modules |= {"keras": None, "keras_genzoo": None}
+
+import numpy as np
+import tensorflow as tf
+
+loaded = tf.saved_model.load(sys.argv[1])
+asked = np.load(sys.argv[2])
+answers = {}
+for name, signature in loaded.signatures.items():
+    inputs = {k.split("/")[1]: tf.constant(asked[k]) for k in asked if k.split("/")[0] == name}
+    if inputs:
+        (answers[name],) = signature(**inputs).values()
+np.savez(sys.argv[3], **answers)
+found = [name for name in sys.modules if name.split(".")[0] in ("keras", "keras_genzoo")]
+assert found == ["keras", "keras_genzoo"], found
+"""
+
+
+def fresh_process(model, saved_model, asked, directory):
+    inputs, outputs = directory / "inputs.npz", directory / "outputs.npz"
+    flat = {f"{name}/{key}": v for name, (given, _) in asked.items() for key, v in given.items()}
+    np.savez(inputs, **flat)
+    command = [sys.executable, "-c", FRESH, str(saved_model), str(inputs), str(outputs)]
+    subprocess.run(command, check=True, cwd=directory, env={**os.environ, "PYTHONPATH": ""})
+    with np.load(outputs) as answers:
+        return dict(answers)
+
+
+def openvino(model, saved_model, asked, directory):
+    import openvino
+
+    core = openvino.Core()
+    # What it does of its own accord depends on the processor: bfloat16 on some.
+    options = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = core.compile_model(core.read_model(saved_model), "CPU", options)
+    inputs, _ = asked["serving_default"]
+    (answer,) = compiled(inputs).values()
+    return {"serving_default": answer}
+
+
+def onnxruntime(model, saved_model, asked, directory):
+    import onnxruntime
+
+    answers = {}
+    for name, (inputs, _) in asked.items():
+        path = directory / f"{name}.onnx"
+        model.export(path, format="onnx", endpoint=name)
+        session = onnxruntime.InferenceSession(path)
+        (answers[name],) = session.run(None, inputs)
+    return answers
+
+
+def litert(model, saved_model, asked, directory):
+    from ai_edge_litert.interpreter import Interpreter
+
+    answers = {}
+    for name, (inputs, _) in asked.items():
+        path = directory / f"{name}.tflite"
+        model.export(path, format="litert", endpoint=name)
+        run = Interpreter(str(path)).get_signature_runner("serving_default")
+        (answers[name],) = run(**inputs).values()
+    return answers
+
+
+CONSUMERS = {
+    "TensorFlow alone, a fresh process": fresh_process,
+    "OpenVINO": openvino,
+    "onnxruntime": onnxruntime,
+    "LiteRT": litert,
+}
+
+
+def differences(model, consumer):
+    """The largest difference of each endpoint; relative where the model's numbers exceed 1."""
+    with tempfile.TemporaryDirectory() as directory:
+        directory = pathlib.Path(directory)
+        model.export(directory / "model")
+        asked = questions(model)
+        answers = CONSUMERS[consumer](model, directory / "model" / "1", asked, directory)
+    for name, answer in answers.items():
+        assert answer.dtype == np.float32 and answer.shape == asked[name][1].shape
+    return {
+        name: float(np.max(np.abs(answer - asked[name][1]) / np.maximum(1, np.abs(asked[name][1]))))
+        for name, answer in answers.items()
+    }
+
+
+def table(path):
+    lines = [
+        "# Who computes what the model computes",
+        "",
+        "The largest difference between what a model of the contract says (`tests/contract.py`)",
+        "and what another program computes from its export: relative where the numbers exceed 1,",
+        "of 5 examples, over all endpoints that are not random (OpenVINO: `serving_default`).",
+        "Written by `python tests/consumers.py table docs/consumers.md`.",
+        "",
+        "| | " + " | ".join(CONSUMERS) + " |",
+        "|---" * (len(CONSUMERS) + 1) + "|",
+    ]
+    progress = keras.utils.Progbar(len(CASES), unit_name="model")
+    for i, (name, case) in enumerate(CASES.items()):
+        model = trained(case)
+        cells = [f"{max(differences(model, c).values()):.0e}" for c in CONSUMERS]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        progress.update(i + 1)
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("table", help="write the table").add_argument("path", type=pathlib.Path)
+    tf.get_logger().setLevel("ERROR")
+    table(parser.parse_args().path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
