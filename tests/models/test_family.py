@@ -207,40 +207,6 @@ def test_call_is_differentiable(case):
     assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
 
 
-def test_export(case, tmp_path):
-    path = tmp_path / "deep" / "export"
-    case.model.export(path)
-    assert [entry.name for entry in path.parent.iterdir()] == ["export"]
-    loaded = tf.saved_model.load(str(path))
-    served = loaded.serve(case.inputs())
-    np.testing.assert_allclose(served, case.model(case.inputs()), atol=1e-5)
-
-
-@pytest.mark.parametrize("existing", ["file", "directory"])
-def test_export_refuses_what_exists(tmp_path, existing):
-    path = tmp_path / "export"
-    kept = path if existing == "file" else path / "kept"
-    kept.parent.mkdir(exist_ok=True)
-    kept.write_text("mine")
-    with pytest.raises(FileExistsError, match=r"`filepath` must not exist.*Received: "):
-        build("Autoencoder").export(path)
-    assert kept.read_text() == "mine"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
-    model = build("Autoencoder")
-
-    def half(self, path, **kwargs):
-        tf.io.gfile.makedirs(path)
-        raise RuntimeError("disk full")
-
-    monkeypatch.setattr(keras.Model, "export", half)
-    with pytest.raises(RuntimeError, match="disk full"):
-        model.export(tmp_path / "export")
-    assert list(tmp_path.iterdir()) == []
-
-
 def run(name, digits, **options):
     model = CASES[name].make(**options)
     return model.fit(digits[0][:64], batch_size=32, shuffle=False, verbose=0).history

@@ -1,0 +1,90 @@
+"""examples/serve_check.py, in processes where there is neither Keras nor this library."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+from contract import CASES
+from tensorflow_serving.apis import prediction_log_pb2
+
+SCRIPT = pathlib.Path(__file__).parents[2] / "examples" / "serve_check.py"
+ALONE = f"""
+import runpy, sys
+sys.modules |= {{"keras": None, "keras_genzoo": None}}
+sys.argv = ["serve_check.py", *sys.argv[1:]]
+runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
+"""
+
+
+def check(*arguments):
+    command = [sys.executable, "-c", ALONE, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def saved_model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("serving") / "digits"
+    model = CASES["VAE, conditional"].make()
+    model.export(path, version=2)
+    model.export(path, version=10)
+    return path
+
+
+def test_every_endpoint_is_asked(saved_model):
+    run = check(saved_model, "--warmup")
+    assert run.returncode == 0, run.stderr
+    assert str(saved_model / "10") in run.stdout
+    for line in (
+        "sample\n  takes labels: int32 (None,)\n  takes num_samples: int32 ()",
+        "gives images: float32 (2, 8, 8, 1)",
+        "gives codes: float32 (2, 4)",
+        "gives scores: float32 (2,)",
+    ):
+        assert line in run.stdout
+    assert run.stdout.count(" ms\n") == 5
+    records = tf.data.TFRecordDataset(
+        str(saved_model / "10" / "assets.extra" / "tf_serving_warmup_requests")
+    )
+    logs = [prediction_log_pb2.PredictionLog.FromString(r.numpy()) for r in records]
+    requests = {log.predict_log.request.model_spec.signature_name: log for log in logs}
+    assert set(requests) == {"serving_default", "sample", "encode", "decode", "anomaly_score"}
+    encode = requests["encode"].predict_log.request
+    assert encode.model_spec.name == "digits"
+    assert tf.make_ndarray(encode.inputs["images"]).shape == (2, 8, 8, 1)
+
+
+def test_an_endpoint_that_fails(tmp_path):
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.float32, "x")])
+    def broken(x):
+        with tf.control_dependencies([tf.debugging.Assert(False, ["it is broken"])]):
+            return {"y": tf.identity(x)}
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.float32, "x")])
+    def infinite(x):
+        return {"y": x / 0.0}
+
+    module.broken, module.infinite = broken, infinite
+    path = tmp_path / "1"
+    signatures = {"broken": broken, "infinite": infinite}
+    tf.saved_model.save(module, str(path), signatures=signatures)
+    run = check(path, "--warmup")
+    assert run.returncode == 1
+    assert "it is broken" in run.stdout and "not all numbers are finite" in run.stdout
+    assert not (path / "assets.extra").exists()
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "cut off"])
+def test_bad_paths(kind, tmp_path, saved_model):
+    path = tmp_path / "1"
+    if kind != "missing":
+        path.mkdir()
+    if kind == "cut off":
+        graph = (saved_model / "10" / "saved_model.pb").read_bytes()
+        (path / "saved_model.pb").write_bytes(graph[:1000])
+    run = check(path)
+    assert run.returncode == 2
+    assert run.stderr.splitlines()[-1].startswith("serve_check.py: error: ")

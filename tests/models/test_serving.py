@@ -1,0 +1,459 @@
+"""Export: what servers find, that they compute what the model does, and that nothing breaks it."""
+
+import json
+import multiprocessing
+import os
+import random
+import resource
+import signal
+import threading
+import time
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from consumers import CONSUMERS, differences, questions, trained
+from contract import CASES
+from tensorflow_serving.apis import predict_pb2
+
+import keras_genzoo as genzoo
+from keras_genzoo.models.serving import Endpoint
+
+GENERATOR = {"serving_default", "sample"}
+CODER = {"serving_default", "encode", "decode", "anomaly_score"}
+
+
+@pytest.fixture(scope="module")
+def models():
+    """A model of each case, trained for three steps; made when it is asked for."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            made[name] = trained(CASES[name])
+        return made[name]
+
+    return get
+
+
+@pytest.fixture(params=["DCGAN, packed, augmented, averaged", "ConditionalGAN", "VAE, conditional"])
+def exported(request, models, tmp_path):
+    """A model, and its SavedModel as it is loaded."""
+    model = models(request.param)
+    model.export(tmp_path / "model")
+    return model, tf.saved_model.load(str(tmp_path / "model" / "1"))
+
+
+def small(**options):
+    return CASES["Autoencoder"].make(**options)
+
+
+# What servers find. ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_endpoints(name, models, tmp_path):
+    model = models(name)
+    model.export(tmp_path / "model")
+    signatures = tf.saved_model.load(str(tmp_path / "model" / "1")).signatures
+    coder, generator = hasattr(model, "encode"), hasattr(model, "sample")
+    assert set(signatures) == (CODER if coder else set()) | (GENERATOR if generator else set())
+    asked = questions(model)
+    assert set(asked) == set(signatures) - {"sample"}
+    for endpoint, (inputs, expected) in asked.items():
+        (answer,) = signatures[endpoint](**{k: tf.constant(v) for k, v in inputs.items()}).values()
+        assert answer.dtype == tf.float32
+        np.testing.assert_allclose(answer, expected, rtol=1e-5, atol=1e-6)
+        # Any number of examples, one too.
+        first = {key: tf.constant(value[:1]) for key, value in inputs.items()}
+        (answer,) = signatures[endpoint](**first).values()
+        np.testing.assert_allclose(answer, expected[:1], rtol=1e-4, atol=1e-5)
+
+
+def names(signatures, endpoint):
+    inputs = signatures[endpoint].structured_input_signature[1]
+    return set(inputs), set(signatures[endpoint].structured_outputs)
+
+
+def test_names(models, tmp_path):
+    models("VAE, conditional").export(tmp_path / "images")
+    images = tf.saved_model.load(str(tmp_path / "images" / "1")).signatures
+    assert names(images, "serving_default") == ({"images", "labels"}, {"images"})
+    assert names(images, "encode") == ({"images", "labels"}, {"codes"})
+    assert names(images, "decode") == ({"codes", "labels"}, {"images"})
+    assert names(images, "anomaly_score") == ({"images", "labels"}, {"scores"})
+    assert names(images, "sample") == ({"num_samples", "labels", "seed"}, {"images"})
+    models("GAN, least squares, DRAGAN, of vectors").export(tmp_path / "points")
+    points = tf.saved_model.load(str(tmp_path / "points" / "1")).signatures
+    assert names(points, "serving_default") == ({"latents"}, {"data"})
+    assert names(points, "sample") == ({"num_samples", "seed"}, {"data"})
+
+
+def test_the_asset(models, tmp_path):
+    models("ConditionalGAN").export(tmp_path / "model")
+    facts = json.loads((tmp_path / "model" / "1" / "assets" / "genzoo.json").read_text())
+    assert facts["model"] == "ConditionalGAN"
+    assert facts["data_shape"] == [8, 8, 1]
+    assert facts["value_range"] == [0.0, 1.0]
+    assert facts["num_classes"] == 10
+    assert facts["versions"]["keras_genzoo"] == genzoo.__version__
+    assert facts["endpoints"]["serving_default"] == {
+        "inputs": ["latents", "labels"],
+        "output": "images",
+    }
+    points = models("VAE, Gaussian, of vectors").description()
+    assert points["value_range"] is None and points["num_classes"] is None
+
+
+def test_a_subclass_adds_an_endpoint(tmp_path):
+    class Norms(genzoo.Autoencoder):
+        def endpoints(self):
+            def norms(codes):
+                return tf.norm(codes, axis=-1)
+
+            return super().endpoints() | {"norm": Endpoint(norms, ("codes",), "norms")}
+
+    model = Norms((8, 8, 1), 4, (16,))
+    model.set_weights(model.get_weights())
+    model.export(tmp_path / "model")
+    loaded = tf.saved_model.load(str(tmp_path / "model" / "1"))
+    answer = loaded.signatures["norm"](codes=tf.constant([[3.0, 4.0, 0.0, 0.0]]))["norms"]
+    np.testing.assert_allclose(answer, [5.0])
+
+
+# Versions. ------------------------------------------------------------------------------------
+
+
+def test_versions(tmp_path):
+    model = small()
+    model.export(tmp_path / "model")
+    model.export(tmp_path / "model", version=12)
+    model.export(tmp_path / "model" / "3")
+    model.export(str(tmp_path / "2026"), version=0)
+    found = {str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("saved_model.pb")}
+    assert found == {"model/1", "model/12", "model/3", "2026/0"}
+    assert sorted(os.listdir(tmp_path / "model")) == ["1", "12", "3"]
+
+
+@pytest.mark.parametrize("path, version", [("model", None), ("model/1", None), ("model", 1)])
+def test_a_version_is_never_overwritten(path, version, tmp_path):
+    kept = tmp_path / "model" / "1" / "kept"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("mine")
+    (tmp_path / "model" / "7").mkdir()
+    with pytest.raises(FileExistsError, match=r"must not exist yet \(the next version is 8\)"):
+        small().export(tmp_path / path, version=version)
+    assert kept.read_text() == "mine"
+    assert sorted(os.listdir(tmp_path / "model")) == ["1", "7"]
+
+
+def test_a_version_that_comes_meanwhile_stays(tmp_path, monkeypatch):
+    write_out = keras.export.ExportArchive.write_out
+
+    def slow(self, *args, **kwargs):
+        write_out(self, *args, **kwargs)
+        (tmp_path / "model" / "1").mkdir()
+
+    monkeypatch.setattr(keras.export.ExportArchive, "write_out", slow)
+    with pytest.raises(FileExistsError):
+        small().export(tmp_path / "model")
+    assert os.listdir(tmp_path / "model") == ["1"]
+    assert os.listdir(tmp_path / "model" / "1") == []
+
+
+def test_an_object_store(tmp_path):
+    model = trained(CASES["Autoencoder"])
+    model.export("ram://bucket/model")
+    loaded = tf.saved_model.load("ram://bucket/model/1")
+    inputs, expected = questions(model)["encode"]
+    answer = loaded.signatures["encode"](**{k: tf.constant(v) for k, v in inputs.items()})["codes"]
+    np.testing.assert_allclose(answer, expected, atol=1e-5)
+    with pytest.raises(FileExistsError, match="the next version is 2"):
+        model.export("ram://bucket/model")
+
+
+@pytest.mark.parametrize("version", [-1, 1.5, "2", True])
+def test_bad_versions(version, tmp_path):
+    with pytest.raises(ValueError, match="`version` must be an integer from 0 on"):
+        small().export(tmp_path / "model", version=version)
+
+
+# The same numbers, and the weights that `sample` uses. ----------------------------------------
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_is_served_in_float32(policy, digits, tmp_path):
+    def build():
+        keras.utils.set_random_seed(0)
+        return genzoo.VAE((8, 8, 1), 4)
+
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        model = build()
+        model.compile()
+        model.fit(digits[0][:640], epochs=1, verbose=0)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    full = build()
+    full.set_weights(model.get_weights())
+    model.export(tmp_path / "model")
+    served = tf.saved_model.load(str(tmp_path / "model" / "1")).signatures
+    for name, (inputs, expected) in questions(full).items():
+        (answer,) = served[name](**{k: tf.constant(v) for k, v in inputs.items()}).values()
+        np.testing.assert_allclose(answer, expected, rtol=1e-5, atol=1e-5)
+    # The model itself goes on in 16 bits.
+    assert model.encoder.layers[1].compute_dtype == policy.removeprefix("mixed_")
+    assert np.abs(model.encode(inputs["images"]) - full.encode(inputs["images"])).max() > 1e-4
+
+
+def test_under_a_strategy(two_replicas, digits, tmp_path):
+    with two_replicas.scope():
+        model = CASES["DCGAN, packed, augmented, averaged"].make()
+        model.fit(digits[0][:48], batch_size=24, verbose=0)
+        model.export(tmp_path / "inside")
+    model.export(tmp_path / "outside")
+    inputs, expected = questions(model)["serving_default"]
+    for place in ("inside", "outside"):
+        served = tf.saved_model.load(str(tmp_path / place / "1")).signatures["serving_default"]
+        answer = served(latents=tf.constant(inputs["latents"]))["images"]
+        np.testing.assert_allclose(answer, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("consumer", CONSUMERS)
+@pytest.mark.parametrize("name", ["DCGAN, packed, augmented, averaged", "VAE, conditional"])
+def test_consumers(consumer, name, models):
+    found = differences(models(name), consumer)
+    assert "serving_default" in found and max(found.values()) < 1e-5
+
+
+# `sample`. ------------------------------------------------------------------------------------
+
+
+def test_the_seed_of_sample(exported):
+    model, loaded = exported
+    first = loaded.sample(num_samples=6, seed=5)["images"].numpy()
+    np.testing.assert_array_equal(loaded.sample(num_samples=6, seed=5)["images"], first)
+    np.testing.assert_allclose(model.sample(6, seed=5), first, atol=1e-6)
+    assert np.abs(loaded.sample(num_samples=6, seed=6)["images"] - first).max() > 1e-3
+    fresh = [loaded.sample(num_samples=6)["images"].numpy() for _ in range(2)]
+    assert np.abs(fresh[0] - fresh[1]).max() > 1e-3
+
+
+def test_the_labels_of_sample(models, tmp_path):
+    model = models("VAE, conditional")
+    model.export(tmp_path / "model")
+    loaded = tf.saved_model.load(str(tmp_path / "model" / "1"))
+    for num_samples in (0, 3):
+        served = loaded.sample(num_samples, 5, [1, 2, 2])["images"]
+        np.testing.assert_allclose(served, model.sample(labels=[1, 2, 2], seed=5), atol=1e-6)
+
+
+def test_a_seedless_sample_is_new_after_every_start(models, tmp_path):
+    # A graph that was traced under a global seed could repeat itself from its load on.
+    keras.utils.set_random_seed(3)
+    models("DCGAN").export(tmp_path / "model")
+    first, second = (
+        tf.saved_model.load(str(tmp_path / "model" / "1")).sample(4)["images"] for _ in range(2)
+    )
+    assert np.abs(first - second).max() > 1e-4
+
+
+def test_statistics_of_sample(exported):
+    model, loaded = exported
+    served = loaded.sample(num_samples=1000)["images"].numpy().reshape(1000, -1)
+    own = model.sample(1000).reshape(1000, -1)
+    # Means of pixels differ by their standard errors; of 64, none by more than five.
+    errors = np.sqrt((served.var(axis=0) + own.var(axis=0)) / 1000)
+    assert (np.abs(served.mean(axis=0) - own.mean(axis=0)) < 5 * errors).all()
+    ratio = served.std(axis=0) / own.std(axis=0)
+    assert (ratio > 0.8).all() and (ratio < 1.25).all()
+    assert served.std(axis=0).min() > 0
+
+
+# What is refused. -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("labels", [[10], [-1], [3, 99]])
+@pytest.mark.parametrize("endpoint", ["serving_default", "sample"])
+def test_a_label_out_of_range_is_an_error_of_the_graph(labels, endpoint, models, tmp_path):
+    models("ConditionalGAN").export(tmp_path / "model")
+    signature = tf.saved_model.load(str(tmp_path / "model" / "1")).signatures[endpoint]
+    inputs = {
+        "serving_default": {"latents": tf.zeros((len(labels), 4))},
+        "sample": {"num_samples": tf.constant(0), "seed": tf.constant(0, tf.int64)},
+    }[endpoint]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"`labels` must lie in \[0, 9\]"):
+        signature(labels=tf.constant(labels), **inputs)
+    signature(labels=tf.constant([9] * len(labels)), **inputs)
+
+
+@pytest.mark.parametrize("value", [1.5, -0.1, 255.0, np.nan])
+def test_images_out_of_range_are_an_error_of_the_graph(value, models, tmp_path):
+    models("Autoencoder").export(tmp_path / "model")
+    served = tf.saved_model.load(str(tmp_path / "model" / "1")).signatures["encode"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"`images` must lie in \[0.0, 1.0\]"):
+        served(images=tf.fill((2, 8, 8, 1), value))
+
+
+@pytest.mark.parametrize(
+    "inputs, message",
+    [
+        ({"num_samples": 0}, "`num_samples` must be positive"),
+        ({"num_samples": -3}, "`num_samples` must be positive"),
+        ({"num_samples": 3, "labels": [1, 2]}, "must be 0 or the number of `labels`"),
+    ],
+)
+def test_bad_requests_for_samples(inputs, message, models, tmp_path):
+    models("ConditionalGAN").export(tmp_path / "model")
+    loaded = tf.saved_model.load(str(tmp_path / "model" / "1"))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        loaded.sample(**inputs)
+
+
+def test_an_untrained_model(tmp_path):
+    model = genzoo.Autoencoder((8, 8, 1), 4, (16,))
+    message = "is for a trained model: call `fit` or `load_weights` first.*its initial weights"
+    with pytest.raises(ValueError, match=message):
+        model.export(tmp_path / "model")
+    model.compile()
+    with pytest.raises(ValueError, match=message):
+        model.export(tmp_path / "model.onnx", format="onnx")
+    assert os.listdir(tmp_path) == []
+    # What is loaded may have been trained.
+    model.save_weights(tmp_path / "saved.weights.h5")
+    other = genzoo.Autoencoder((8, 8, 1), 4, (16,))
+    other.load_weights(tmp_path / "saved.weights.h5")
+    other.export(tmp_path / "model")
+    model.save(tmp_path / "saved.keras")
+    keras.saving.load_model(tmp_path / "saved.keras").export(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    "path, options, message",
+    [
+        ("model", {"format": "savedmodel"}, "`format` must be one of 'tf_saved_model', 'onnx'"),
+        ("model", {"format": "onnx"}, r"`filepath` must end in \.onnx"),
+        ("model.onnx", {"format": "litert"}, r"`filepath` must end in \.tflite"),
+        ("m.onnx", {"format": "onnx", "endpoint": "sample"}, "'encode', 'decode'.*'sample'"),
+        ("m.onnx", {"format": "onnx", "version": 2}, "`version` is for a SavedModel"),
+        ("model", {"endpoint": "encode"}, "A SavedModel holds all endpoints. Received: endpoint"),
+        ("model", {"opset_version": 18}, "Received: opset_version"),
+    ],
+)
+def test_bad_arguments(path, options, message, models, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        models("VAE").export(tmp_path / path, **options)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("ending, format", [("onnx", "onnx"), ("tflite", "litert")])
+def test_a_file_is_never_overwritten(ending, format, tmp_path):
+    path = tmp_path / f"model.{ending}"
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match=r"`filepath` must not exist yet\. Received"):
+        small().export(path, format=format)
+    assert path.read_text() == "mine"
+    assert os.listdir(tmp_path) == [path.name]
+
+
+# What goes wrong on the way. --------------------------------------------------------------------
+
+
+def in_a_process(function, *arguments):
+    """Runs a function in a new process, which ends as it may; returns its exit code."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["keras_genzoo", "contract"])
+    process = context.Process(target=function, args=arguments)
+    process.start()
+    process.join(120)
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def export_until_killed(directory, seconds):
+    """Exports version after version; a SIGKILL comes after some seconds of that."""
+    model = CASES["Autoencoder"].make()
+    killer = threading.Thread(
+        target=lambda: (time.sleep(seconds), os.kill(os.getpid(), signal.SIGKILL)), daemon=True
+    )
+    killer.start()
+    for version in range(1, 1000):
+        model.export(directory, version=version)
+
+
+def test_a_killed_export_leaves_no_bad_version(tmp_path):
+    rng = random.Random(0)
+    for attempt in range(6):
+        directory = tmp_path / str(attempt)
+        seconds = rng.uniform(0.3, 1.5)
+        assert in_a_process(export_until_killed, directory, seconds) == -signal.SIGKILL
+        # TensorFlow Serving looks at numbers alone.
+        versions = [path for path in directory.glob("*") if path.name.isdecimal()]
+        for path in versions:
+            loaded = tf.saved_model.load(str(path))
+            answer = loaded.signatures["encode"](images=tf.zeros((1, 8, 8, 1)))["codes"]
+            assert answer.shape == (1, 4)
+            assert json.loads((path / "assets" / "genzoo.json").read_text())["data_shape"]
+        # A version that was not complete can be made again.
+        small().export(directory, version=len(versions) + 1)
+
+
+def export_on_a_full_disk(directory, limit):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # else the limit kills
+    model = genzoo.Autoencoder((8, 8, 1), 4, (256, 256))
+    model.set_weights(model.get_weights())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        model.export(directory)
+    except Exception:
+        os._exit(3)
+    os._exit(0)
+
+
+@pytest.mark.parametrize("limit", [10_000, 200_000])
+def test_a_full_disk_leaves_nothing(limit, tmp_path):
+    """Files of more than the limit can't be written: a part of the graph, or of the weights."""
+    assert in_a_process(export_on_a_full_disk, tmp_path / "model", limit) == 3
+    assert os.listdir(tmp_path / "model") == []
+    assert in_a_process(export_on_a_full_disk, tmp_path / "model", 2**24) == 0
+
+
+# As TensorFlow Serving asks. --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ConditionalGAN", "VAE, Gaussian, of vectors"])
+def test_predict_requests(name, models, tmp_path):
+    """Requests and responses of TensorFlow Serving's protocol, against the file's signatures."""
+    model = models(name)
+    model.export(tmp_path / "model")
+    path = tmp_path / "model" / "1"
+    graph = tf.compat.v1.saved_model.loader_impl.parse_saved_model(str(path)).meta_graphs[0]
+    loaded = tf.saved_model.load(str(path))
+    for endpoint, (inputs, expected) in questions(model).items():
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = "model"
+        request.model_spec.signature_name = endpoint
+        for key, value in inputs.items():
+            request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+        request = predict_pb2.PredictRequest.FromString(request.SerializeToString())
+        signature = graph.signature_def[endpoint]
+        assert signature.method_name == "tensorflow/serving/predict"
+        assert set(request.inputs) == set(signature.inputs)
+        for key, proto in request.inputs.items():
+            info = signature.inputs[key]
+            assert proto.dtype == info.dtype
+            assert tf.TensorShape(proto.tensor_shape).is_compatible_with(info.tensor_shape)
+        tensors = {key: tf.make_ndarray(proto) for key, proto in request.inputs.items()}
+        outputs = loaded.signatures[endpoint](**{k: tf.constant(v) for k, v in tensors.items()})
+        response = predict_pb2.PredictResponse()
+        for key, value in outputs.items():
+            assert signature.outputs[key].dtype == value.dtype.as_datatype_enum
+            response.outputs[key].CopyFrom(tf.make_tensor_proto(value))
+        response = predict_pb2.PredictResponse.FromString(response.SerializeToString())
+        (answer,) = response.outputs.values()
+        np.testing.assert_allclose(tf.make_ndarray(answer), expected, rtol=1e-5, atol=1e-5)
+    # What a request may leave out.
+    if "sample" in graph.signature_def:
+        optional = {"seed"} if model.num_classes is None else {"num_samples", "labels", "seed"}
+        assert set(graph.signature_def["sample"].defaults) == optional
