@@ -104,7 +104,7 @@ class Serving:
         if not self.has_been_trained:
             raise ValueError(
                 "`export` is for a trained model: call `fit` or `load_weights` first. "
-                f"Received: a {type(self).__name__} with its initial weights"
+                f"Received: {type(self).__name__} with its initial weights"
             )
         filepath = os.fspath(filepath)
         if format == "tf_saved_model":
@@ -231,7 +231,7 @@ class _Network(keras.Model):
 def _version_directory(filepath, version):
     """The directory to make: TensorFlow Serving looks for numbers in a model's directory."""
     if version is None:
-        last = os.path.basename(os.path.normpath(filepath))
+        last = os.path.basename(filepath.rstrip("/"))
         if last.isdecimal():
             return filepath
         version = 1
@@ -255,15 +255,12 @@ def _new(path) -> Iterator[str]:
 
 
 def _next_version(path):
-    parent, name = os.path.split(os.path.normpath(path))
+    parent, name = os.path.split(path.rstrip("/"))
     if not name.isdecimal():
         return ""
-    versions = [int(n) for n in map(_name, tf.io.gfile.listdir(parent or ".")) if n.isdecimal()]
+    entries = [entry.rstrip("/") for entry in tf.io.gfile.listdir(parent or ".")]
+    versions = [int(entry) for entry in entries if entry.isdecimal()]
     return f" (the next version is {max(versions) + 1})"
-
-
-def _name(entry):
-    return entry.rstrip("/")
 
 
 @contextlib.contextmanager
