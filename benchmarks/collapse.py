@@ -16,10 +16,10 @@ import pathlib
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
+import scatter
 import tensorflow as tf
 
 import keras_genzoo as genzoo
-from keras_genzoo.files import replacing
 
 RING = genzoo.data.ring(stddev=0.05)
 EXAMPLES, EPOCHS, BATCH = 500, 40, 250
@@ -47,22 +47,6 @@ def train(points, monitor, **remedy):
     return model
 
 
-def draw(path, points, shown):
-    """The samples of both over the points in grey."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 3.2), layout="constrained")
-    for axes, (title, samples) in zip(figure.subplots(1, 2), shown.items(), strict=True):
-        axes.scatter(*points.T, s=14, color="0.8", linewidths=0)
-        axes.scatter(*samples.T, s=2, color="tab:blue", linewidths=0)
-        axes.set(title=title, aspect="equal", xlim=(-1.5, 1.5), ylim=(-1.5, 1.5))
-        axes.set_axis_off()
-    FigureCanvasAgg(figure)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("directory", type=pathlib.Path, help="of the pictures")
@@ -80,7 +64,7 @@ def main():
         print(f"{name}: {last}\n  {RING.score(samples)}", flush=True)
         for event in monitor.events:
             print(f"  {event}", flush=True)
-    draw(directory / "collapse_samples.png", points, shown)
+    scatter.save(directory / "collapse_samples.png", (points, shown))
 
 
 if __name__ == "__main__":

@@ -27,10 +27,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
+import scatter
 import tensorflow as tf
 
 import keras_genzoo as genzoo
-from keras_genzoo.files import replacing
 
 # A line a run. The file is part of the repository: all of it takes three hours of one core.
 RESULTS = pathlib.Path(__file__).with_name("results") / "modes.jsonl"
@@ -182,21 +182,12 @@ def table():
 
 def picture(path):
     """The first seed's samples of some rows, over the data in grey."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    found = {(r["mixture"], r["row"]): r["samples"] for r in results() if "samples" in r}
-    figure = Figure(figsize=(3 * len(SHOWN), 6.4), layout="constrained")
-    for line, (name, mixture) in zip(figure.subplots(2, len(SHOWN)), MIXTURES.items(), strict=True):
-        for axes, row in zip(line, SHOWN, strict=True):
-            axes.scatter(*mixture.sample(1000, seed=0).T, s=14, color="0.8", linewidths=0)
-            axes.scatter(*np.transpose(found[name, row]), s=2, color="tab:blue", linewidths=0)
-            limit = 1.3 * np.abs(mixture.means).max()
-            axes.set(title=row, aspect="equal", xlim=(-limit, limit), ylim=(-limit, limit))
-            axes.set_axis_off()
-    FigureCanvasAgg(figure)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=80)
+    found = {(r["mixture"], r["row"]): np.array(r["samples"]) for r in results() if "samples" in r}
+    rows = [
+        (mixture.sample(1000, seed=0), {row: found[name, row] for row in SHOWN})
+        for name, mixture in MIXTURES.items()
+    ]
+    scatter.save(path, *rows)
 
 
 def main():

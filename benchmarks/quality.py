@@ -24,9 +24,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
+import scatter
 
 import keras_genzoo as genzoo
-from keras_genzoo.files import replacing
 
 SHAPE = (28, 28, 1)
 
@@ -204,22 +204,7 @@ def ring(seeds, picture=None):
         cells = " | ".join(mean_std(column) for column in columns)
         print(f"| {name} | {cells} | {np.mean(seconds):.0f} |", flush=True)
     if picture:
-        draw_ring(picture, mixture.sample(2500, seed=0), shown)
-
-
-def draw_ring(path, real, shown):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(3 * len(shown), 3.2), layout="constrained")
-    for axes, (name, samples) in zip(figure.subplots(1, len(shown)), shown.items(), strict=True):
-        axes.scatter(*real.T, s=14, color="0.8", linewidths=0)
-        axes.scatter(*samples.T, s=2, color="tab:blue", linewidths=0)
-        axes.set(title=name, aspect="equal", xlim=(-1.5, 1.5), ylim=(-1.5, 1.5))
-        axes.set_axis_off()
-    FigureCanvasAgg(figure)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
+        scatter.save(picture, (mixture.sample(2500, seed=0), shown))
 
 
 def main():
