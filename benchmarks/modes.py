@@ -128,7 +128,7 @@ def run(name, row, seed):
     result = {"mixture": name, "row": row, "seed": seed, "seconds": round(seconds, 1)}
     result |= mixture.score(samples)
     if row in SHOWN and seed == 0:
-        result["samples"] = samples[:1000].round(3).tolist()
+        result["samples"] = samples[:600].round(3).tolist()
     return result
 
 
@@ -184,7 +184,7 @@ def picture(path):
     """The first seed's samples of some rows, over the data in grey."""
     found = {(r["mixture"], r["row"]): np.array(r["samples"]) for r in results() if "samples" in r}
     rows = [
-        (mixture.sample(1000, seed=0), {row: found[name, row] for row in SHOWN})
+        (mixture.sample(600, seed=0), {row: found[name, row] for row in SHOWN})
         for name, mixture in MIXTURES.items()
     ]
     scatter.save(path, *rows)
