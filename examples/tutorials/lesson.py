@@ -1,0 +1,115 @@
+"""What the tutorials share: flags, data, and where their picture and numbers go."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import sys
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from matplotlib import pyplot as plt
+
+import keras_genzoo as genzoo
+from keras_genzoo.callbacks import pictures
+from keras_genzoo.files import replacing
+
+
+class Lesson:
+    """One run of a tutorial; makes it repeatable.
+
+    Args:
+        name: Its file's, without the ending.
+        title: What it is about.
+        data: A name for `genzoo.data.arrays`, unless `--data` gives another.
+    """
+
+    def __init__(self, name: str, title: str, data: str = "mnist_5k"):
+        parser = argparse.ArgumentParser(prog=f"{name}.py", description=title)
+        parser.add_argument("--quick", action="store_true", help="see that it runs, learn nothing")
+        parser.add_argument("--data", default=data, help="any image data of `genzoo.data`")
+        parser.add_argument("--output", type=pathlib.Path, help="default: runs/tutorials/NAME")
+        # A notebook's kernel has arguments of its own.
+        flags = parser.parse_args([] if "ipykernel" in sys.modules else None)
+        self.name, self.title, self.quick, self.data = name, title, flags.quick, flags.data
+        self.own_data = flags.data == data
+        self.directory = flags.output or pathlib.Path("runs", "tutorials", name)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.start = time.perf_counter()
+        keras.utils.set_random_seed(0)
+
+    def few(self, full, quick=1):
+        """A setting of the full run, or of the quick one."""
+        return quick if self.quick else full
+
+    def images(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Training images in [0, 1] and labels, test images and labels."""
+        x, y = genzoo.data.arrays(self.data, "train")
+        x_test, y_test = genzoo.data.arrays(self.data, "test")
+        n, n_test = (400, 200) if self.quick else (None, None)
+        return (
+            x[:n].astype("float32") / 255,
+            y[:n],
+            x_test[:n_test].astype("float32") / 255,
+            y_test[:n_test],
+        )
+
+    def fit(self, model, x, y=None, *, epochs: int, rate: float = 2e-3, batch_size: int = 32):
+        """Fits a model of one optimizer at a learning rate that falls to 0."""
+        steps = self.few(epochs) * (len(x) // batch_size)
+        schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
+        model.compile(keras.optimizers.Adam(schedule))
+        model.fit(x, y, batch_size=batch_size, epochs=self.few(epochs), verbose=2)
+        return model
+
+    def judge(self, x, y):
+        """A small classifier of images, to judge samples by."""
+        data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(10_000, seed=0).batch(64)
+        return genzoo.metrics.features.train_classifier(data, epochs=self.few(10), verbose=2)
+
+    def finish(self, figure, caption: str, claim: str, checks: dict[str, bool], **numbers) -> None:
+        """Saves the picture and the numbers, and fails if the full run doesn't show its claim.
+
+        Args:
+            figure: The picture.
+            caption: What it shows.
+            claim: What was found, a text with the numbers' names in braces.
+            checks: Whether what the tutorial says is so, by what it says.
+            **numbers: The results.
+        """
+        with replacing(self.directory / "picture.png") as temporary:
+            figure.savefig(temporary, format="png", dpi=100)
+        plt.close(figure)
+        results = {
+            "name": self.name,
+            "title": self.title,
+            "caption": caption,
+            "claim": claim,
+            "numbers": numbers,
+            "checks": {text: bool(value) for text, value in checks.items()},
+            "data": self.data,
+            "quick": self.quick,
+            "seconds": round(time.perf_counter() - self.start),
+        }
+        with replacing(self.directory / "results.json") as temporary:
+            temporary.write_text(json.dumps(results, indent=2, default=float) + "\n")
+        print(f"\n{claim.format(**numbers)}\n{self.directory}: picture.png, results.json")
+        failed = [text for text, value in checks.items() if not value]
+        if failed and self.own_data and not self.quick:
+            raise AssertionError(f"{self.name} did not show: {'; '.join(failed)}")
+
+
+def draw_rows(axes, rows: dict[str, np.ndarray]) -> None:
+    """Draws rows of images, each with its name at the left."""
+    columns = len(next(iter(rows.values())))
+    grid = pictures.image_grid(np.concatenate([*rows.values()]), columns)
+    axes.imshow(grid)
+    height = len(grid) / len(rows)
+    axes.set_yticks([height * (i + 0.5) for i in range(len(rows))], [*rows])
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
