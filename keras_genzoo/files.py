@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+
+import tensorflow as tf
 
 
 @contextlib.contextmanager
@@ -36,3 +39,56 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathl
             raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+VERSION = re.compile("0|[1-9][0-9]{0,17}")  # as TensorFlow Serving reads them
+
+
+def version_directory(filepath: str, version: int | None) -> str:
+    """The directory to make: TensorFlow Serving looks for numbers in a model's directory."""
+    parent, last = os.path.split(filepath.rstrip("/"))
+    if version is not None or not VERSION.fullmatch(last):
+        parent, last = filepath, "1" if version is None else str(version)
+        if isinstance(version, bool) or not VERSION.fullmatch(last):
+            raise ValueError(
+                f"`version` must be an integer from 0 on. Received: version={version!r}"
+            )
+    if tf.io.gfile.exists(parent) and not tf.io.gfile.isdir(parent):
+        raise FileExistsError(f"`filepath` must be a directory. Received: the file {parent!r}")
+    if tf.io.gfile.exists(os.path.join(parent, "saved_model.pb")):
+        raise FileExistsError(
+            "`filepath` must be the directory of a model's versions, or a new one. "
+            f"Received: {parent!r}, which is a SavedModel"
+        )
+    return os.path.join(parent, last)
+
+
+@contextlib.contextmanager
+def creating(path: str) -> Iterator[str]:
+    """`replacing` of what must not exist yet; object stores get it in place."""
+    if tf.io.gfile.exists(path):
+        raise FileExistsError(
+            f"`filepath` must not exist yet{_next_version(path)}. Received: {path!r}"
+        )
+    if "://" in path:  # an object store, which can't rename a directory at once
+        try:
+            yield path
+        except BaseException:
+            if tf.io.gfile.exists(path):
+                tf.io.gfile.rmtree(path)
+            raise
+        return
+    try:
+        with replacing(path, overwrite=False) as place:
+            yield os.fspath(place)
+    except PermissionError as error:
+        raise PermissionError(f"`filepath` must be writable. Received: {path!r}") from error
+
+
+def _next_version(path):
+    parent, name = os.path.split(path.rstrip("/"))
+    if not VERSION.fullmatch(name):
+        return ""
+    entries = [entry.rstrip("/") for entry in tf.io.gfile.listdir(parent or ".")]
+    versions = [int(entry) for entry in entries if VERSION.fullmatch(entry)]
+    return f" (the next version is {max(versions) + 1})"

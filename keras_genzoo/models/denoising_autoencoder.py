@@ -85,5 +85,4 @@ class DenoisingAutoencoder(EncoderDecoder):
             for seed, state in zip(seeds, before, strict=True):
                 seed.assign(state)
 
-    def check_inputs(self, x, labels=None):
-        return self.check_data(x, labels, bounded=False)
+    bounded_inputs = False

@@ -41,6 +41,8 @@ class EncoderDecoder(GenerativeModel):
         data, codes = {"data": self.data_shape}, {"codes": (self.latent_dim,)}
         checks.check_network(self.encoder, "encoder", data | labels, (self.encoder_outputs,))
         checks.check_network(self.decoder, "decoder", codes | labels, self.data_shape)
+        given = {"encoder": encoder, "decoder": decoder}
+        self.remember_initial(*(name for name, network in given.items() if network is None))
 
     @property
     def encoder_outputs(self) -> int:
@@ -150,6 +152,13 @@ class EncoderDecoder(GenerativeModel):
         """Anomaly scores of data, `(batch,)`."""
         return self.squared_error(self.to_float(x), self.reconstruct_step(x, labels, False))
 
+    def served_networks(self):
+        return [self.encoder, self.decoder]
+
+    def tensor_specs(self):
+        codes = tf.TensorSpec((None, self.latent_dim), tf.float32, "codes")
+        return super().tensor_specs() | {"codes": codes}
+
     def endpoints(self):
         def infer(step):
             return functools.partial(step, training=False)
@@ -164,4 +173,4 @@ class EncoderDecoder(GenerativeModel):
 
     def check_inputs(self, x, labels=None) -> tf.Tensor | None:
         """Checks the data given to a verb; returns the labels."""
-        return self.check_data(x, labels)
+        return self.check_data(x, labels, bounded=self.bounded_inputs)

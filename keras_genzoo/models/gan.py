@@ -101,6 +101,8 @@ class GAN(LatentSampling, GenerativeModel):
         if augmentation is not None:
             inputs = {"data": self.data_shape}
             checks.check_network(augmentation, "augmentation", inputs, self.data_shape)
+        if generator is None:
+            self.remember_initial("generator")
         self.ema_half_life = ema_half_life
         self.average = None
         if ema_half_life is not None:
@@ -277,3 +279,6 @@ class GAN(LatentSampling, GenerativeModel):
         scores = self.score(shown_fake, labels, training=False)
         self.log(generator_loss=self.loss.generator_loss(scores), **logs)
         return self.compute_metrics(real, real, fake)
+
+    def served_networks(self):
+        return [self.generator if self.average is None else self.average.network]

@@ -33,8 +33,6 @@ class GenerativeModel(Saving, Serving, keras.Model):
         model = super().__new__(cls, *args, **kwargs)
         # For `get_config`: what a subclass passes on in its own **kwargs is in no signature.
         model._keywords = tuple(kwargs)
-        networks = ("encoder", "decoder", "generator")
-        model._has_given_weights = any(kwargs.get(name) is not None for name in networks)
         return model
 
     def __init__(self, data_shape: Sequence[int], num_classes: int | None = None, **kwargs):
@@ -54,13 +52,6 @@ class GenerativeModel(Saving, Serving, keras.Model):
     def bounded(self) -> bool:
         """Whether the data must lie in [0, 1]."""
         return is_image(self.data_shape)
-
-    @property
-    def has_been_trained(self) -> bool:
-        """Whether the weights are others than the initial ones of the default networks."""
-        optimizers = [getattr(self, name, None) for name in self.default_optimizers()]
-        steps = [int(optimizer.iterations.numpy()) for optimizer in optimizers if optimizer]
-        return self._has_given_weights or any(steps)
 
     @property
     def _replicas(self) -> int:

@@ -11,6 +11,9 @@ import tensorflow as tf
 from keras_genzoo.models import checks
 from keras_genzoo.models.serving import Endpoint
 
+# Samples that an endpoint gives at once: a server's memory must not be in its callers' hands.
+MAX_SERVED = 10_000
+
 
 class LatentSampling:
     """Draws latents from N(0, 1) and decodes them.
@@ -62,6 +65,10 @@ class LatentSampling:
     def _random_labels(self, num_samples, seed):
         return tf.random.stateless_uniform((num_samples,), (seed, 1), 0, self.num_classes, tf.int32)
 
+    def tensor_specs(self):
+        latents = tf.TensorSpec((None, self.latent_dim), tf.float32, "latents")
+        return super().tensor_specs() | {"latents": latents}
+
     def endpoints(self):
         inputs = ("num_samples", "seed", "labels")
         defaults = {"seed": -1}
@@ -87,15 +94,22 @@ class LatentSampling:
             maxval=tf.constant(2**31 - 1, tf.int64),
         )
         seed = tf.where(seed < 0, fresh, seed)
+        given = 0 if labels is None else tf.size(labels)
+        count = tf.maximum(num_samples, given)
+        fits = (given == 0) | (num_samples == 0) | (num_samples == given)
+        checks = [
+            tf.debugging.Assert(
+                (count > 0) & (count <= MAX_SERVED),
+                [f"`num_samples` must lie in [1, {MAX_SERVED}]."],
+            ),
+            tf.debugging.Assert(
+                fits, ["`num_samples` must be 0 or the number of `labels`, if there are any."]
+            ),
+        ]
+        with tf.control_dependencies(checks):
+            count = tf.identity(count)
         if labels is not None:
-            given = tf.size(labels)
-            fits = (given == 0) | (num_samples == 0) | (num_samples == given)
-            message = "`num_samples` must be 0 or the number of `labels`, if there are any."
-            with tf.control_dependencies([tf.debugging.Assert(fits, [message])]):
-                num_samples = tf.maximum(num_samples, given)
-            drawn = self._random_labels(num_samples, seed)
+            drawn = self._random_labels(count, seed)
             labels = tf.cond(given > 0, lambda: labels, lambda: drawn)
-        positive = tf.debugging.Assert(num_samples > 0, ["`num_samples` must be positive."])
-        with tf.control_dependencies([positive]):
-            latents = self._random_latents(num_samples, seed)
+        latents = self._random_latents(count, seed)
         return self.generate(latents, labels, training=False)

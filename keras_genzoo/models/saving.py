@@ -147,9 +147,3 @@ class Saving:
             if state is None:
                 raise ValueError(f"the file has not the states of {len(states)} random seeds")
             generator.state.assign(state)
-        self._has_given_weights = True
-
-    def set_weights(self, weights: list) -> None:
-        """Keras's `set_weights`."""
-        super().set_weights(weights)
-        self._has_given_weights = True

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import json
 import os
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 import keras_genzoo
-from keras_genzoo.files import replacing
+from keras_genzoo.files import creating, version_directory
 
 FILE_ENDINGS = {"onnx": ".onnx", "litert": ".tflite"}
 
@@ -32,50 +35,68 @@ class Endpoint(NamedTuple):
     function: Callable
     inputs: tuple[str, ...]
     output: str
-    defaults: dict = {}
+    defaults: Mapping = MappingProxyType({})
     random: bool = False
 
-    def __call__(self, tensors: list[tf.Tensor]) -> tf.Tensor:
-        """The result; without the labels if the model has no classes."""
-        names = [name for name in self.inputs if name != "labels"]
-        if len(names) == len(self.inputs):
-            return self.function(*tensors)
-        *_, labels = tensors if len(tensors) > len(names) else (None,)
-        return self.function(*tensors[: len(names)], labels=labels)
+    def __call__(self, tensors: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """The result, float32, of tensors by name."""
+        given = [tensors[name] for name in self.inputs if name != "labels"]
+        labels = {"labels": tensors.get("labels")} if "labels" in self.inputs else {}
+        return tf.cast(self.function(*given, **labels), tf.float32)
 
 
 class Serving:
     """What `GenerativeModel` knows of serving: the table of its endpoints, and how to write it.
 
-    A family adds its own endpoints to `super().endpoints()`.
+    A family adds its own endpoints to `super().endpoints()`, and what is new in their inputs to
+    `super().tensor_specs()`.
     """
+
+    _initial_weights = ()
 
     def endpoints(self) -> dict[str, Endpoint]:
         """The endpoints by name; `serving_default` is what servers take unless told."""
         return {}
+
+    def served_networks(self) -> list[keras.layers.Layer]:
+        """The networks that the endpoints call."""
+        raise NotImplementedError
 
     @property
     def data_name(self) -> str:
         """What a caller knows the data by."""
         return "images" if len(self.data_shape) == 3 else "data"
 
+    @property
+    def bounded_inputs(self) -> bool:
+        """Whether data that the endpoints and verbs take must lie in [0, 1]."""
+        return self.bounded
+
     def tensor_specs(self) -> dict[str, tf.TensorSpec]:
         """Shape and type of everything that an endpoint may take."""
-        shapes = {
-            self.data_name: (tf.float32, (None, *self.data_shape)),
-            "latents": (tf.float32, (None, self.latent_dim)),
-            "codes": (tf.float32, (None, self.latent_dim)),
-            "labels": (tf.int32, (None,)),
-            "num_samples": (tf.int32, ()),
-            "seed": (tf.int64, ()),
+        types = {
+            self.data_name: ((None, *self.data_shape), tf.float32),
+            "labels": ((None,), tf.int32),
+            "num_samples": ((), tf.int32),
+            "seed": ((), tf.int64),
         }
-        return {name: tf.TensorSpec(shape, dtype, name) for name, (dtype, shape) in shapes.items()}
+        return {name: tf.TensorSpec(*types[name], name) for name in types}
 
     def _taken(self, endpoint):
         """The specs of what an endpoint takes of this model."""
         specs = self.tensor_specs()
+        unknown = set(endpoint.inputs) - specs.keys()
+        if unknown:
+            raise ValueError(
+                "An endpoint's `inputs` must be names of `tensor_specs`, which a subclass may add "
+                f"to. Received: {sorted(unknown)}"
+            )
         names = [n for n in endpoint.inputs if n != "labels" or self.num_classes is not None]
         return [specs[name] for name in names]
+
+    def remember_initial(self, *names: str) -> None:
+        """Remembers the weights of default networks, which are not worth serving."""
+        self._initial_weights = tuple((name, checksum(getattr(self, name))) for name in names)
 
     def export(
         self,
@@ -86,7 +107,9 @@ class Serving:
         endpoint: str | None = None,
         **kwargs,
     ) -> None:
-        """Writes the trained model for servers and other programs; they compute in float32.
+        """Writes the trained model for servers and other programs.
+
+        They take and give float32, and compute in it where the training's precision was mixed.
 
         Args:
             filepath: For a SavedModel the directory of the model's versions, in which `1` is made,
@@ -101,17 +124,25 @@ class Serving:
             FileExistsError: If the version or the file exists; nothing is overwritten.
             ValueError: If the model was not trained, or an argument does not fit.
         """
-        if not self.has_been_trained:
+        initial = [n for n, before in self._initial_weights if checksum(getattr(self, n)) == before]
+        if initial:
             raise ValueError(
                 "`export` is for a trained model: call `fit` or `load_weights` first. "
-                f"Received: {type(self).__name__} with its initial weights"
+                f"Received: {type(self).__name__}, whose {initial[0]} has its initial weights"
             )
         filepath = os.fspath(filepath)
+        if not isinstance(filepath, str) or not filepath:
+            raise ValueError(f"`filepath` must be a path. Received: filepath={filepath!r}")
         if format == "tf_saved_model":
-            if endpoint is not None or kwargs.keys() - {"verbose"}:
-                names = sorted(kwargs.keys() - {"verbose"}) + ["endpoint"] * (endpoint is not None)
-                raise ValueError(f"A SavedModel holds all endpoints. Received: {', '.join(names)}")
-            return self._export_saved_model(_version_directory(filepath, version), **kwargs)
+            unknown = kwargs.keys() - {"verbose"} | (
+                {"endpoint"} if endpoint is not None else set()
+            )
+            if unknown:
+                raise ValueError(
+                    "A SavedModel has all endpoints; its arguments are `version` and `verbose`. "
+                    f"Received: {', '.join(sorted(unknown))}"
+                )
+            return self._export_saved_model(version_directory(filepath, version), **kwargs)
         if version is not None:
             raise ValueError(
                 f"`version` is for a SavedModel. Received: version={version!r}, format={format!r}"
@@ -119,52 +150,60 @@ class Serving:
         self._export_endpoint(filepath, format, endpoint or "serving_default", kwargs)
 
     def _export_saved_model(self, directory, verbose=False):
+        endpoints = self.endpoints()
         archive = keras.export.ExportArchive()
-        with _new(directory) as place, _computing_in_float32(self):
-            for name, endpoint in self.endpoints().items():
+        for layer in _layers_with_tables(self.served_networks()):
+            archive.track(layer)
+        with creating(directory) as place, _computing_in_float32(self):
+            for name, endpoint in endpoints.items():
                 specs = self._taken(endpoint)
                 archive.add_endpoint(name, self._checking(endpoint, specs), specs)
-            archive.write_out(place, verbose=verbose)
+            archive.write_out(place, verbose=False)
             with tf.io.gfile.GFile(os.path.join(place, "assets", "genzoo.json"), "w") as file:
                 file.write(json.dumps(self.description(), indent=2) + "\n")
+        if verbose:
+            print(f"{directory}: {', '.join(endpoints)}")
 
     def _checking(self, endpoint, specs):
-        """The function of an endpoint, whose graph refuses what `check_data` would."""
+        """The function of an endpoint, with a graph that refuses bad input."""
 
-        def served(*tensors):
-            checks = [
-                check
-                for spec, tensor in zip(specs, tensors, strict=True)
-                for check in self._assertions(spec.name, tensor)
-            ]
-            with tf.control_dependencies(checks):
-                tensors = [tf.identity(tensor) for tensor in tensors]
+        def served(*values):
+            tensors = {spec.name: value for spec, value in zip(specs, values, strict=True)}
+            with tf.control_dependencies([*self._assertions(endpoint, tensors)]):
+                tensors = {name: tf.identity(tensor) for name, tensor in tensors.items()}
             return {endpoint.output: endpoint(tensors)}
 
         # For the defaults, which a SavedModel keeps.
+        kind, empty = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.empty
+        defaults = {
+            spec.name: tf.constant(endpoint.defaults[spec.name], spec.dtype)
+            for spec in specs
+            if spec.name in endpoint.defaults
+        }
         served.__signature__ = inspect.Signature(
-            inspect.Parameter(
-                spec.name,
-                inspect.Parameter.POSITIONAL_OR_KEYWORD,
-                default=(
-                    tf.constant(endpoint.defaults[spec.name], spec.dtype)
-                    if spec.name in endpoint.defaults
-                    else inspect.Parameter.empty
-                ),
-            )
+            inspect.Parameter(spec.name, kind, default=defaults.get(spec.name, empty))
             for spec in specs
         )
         return served
 
-    def _assertions(self, name, tensor):
-        ranges = {self.data_name: (0.0, 1.0) if self.bounded else None}
-        if self.num_classes is not None:
-            ranges["labels"] = (0, self.num_classes - 1)
-        if ranges.get(name) is None:
-            return []
-        low, high = ranges[name]
-        inside = tf.reduce_all((tensor >= low) & (tensor <= high))  # nor is NaN
-        return [tf.debugging.Assert(inside, [f"`{name}` must lie in [{low}, {high}]."])]
+    def _assertions(self, endpoint, tensors):
+        def check(condition, message):
+            return tf.debugging.Assert(tf.reduce_all(condition), [message])
+
+        for name, tensor in tensors.items():
+            if name == "labels":
+                high = self.num_classes - 1
+                inside = (tensor >= 0) & (tensor <= high)
+                yield check(inside, f"`labels` must lie in [0, {high}].")
+            elif name == self.data_name and self.bounded_inputs:
+                inside = (tensor >= 0) & (tensor <= 1)  # which NaN isn't
+                yield check(inside, f"`{name}` must lie in [0, 1].")
+            elif tensor.dtype.is_floating:
+                yield check(tf.math.is_finite(tensor), f"`{name}` must be finite.")
+        first = endpoint.inputs[0]
+        if "labels" in tensors and tensors[first].shape.rank:
+            sizes = tf.shape(tensors[first])[0], tf.shape(tensors["labels"])[0]
+            yield check(sizes[0] == sizes[1], f"`labels` must be as many as `{first}`.")
 
     def _export_endpoint(self, filepath, format, name, kwargs):
         if format not in FILE_ENDINGS:
@@ -175,19 +214,30 @@ class Serving:
                 f"`filepath` must end in {FILE_ENDINGS[format]} for format={format!r}. "
                 f"Received: filepath={filepath!r}"
             )
-        known = [key for key, endpoint in self.endpoints().items() if not endpoint.random]
+        endpoints = self.endpoints()
+        known = [key for key, endpoint in endpoints.items() if not endpoint.random]
         if name not in known:
             raise ValueError(
                 f"`endpoint` must be one of {', '.join(map(repr, known))} for format={format!r}. "
                 f"Received: endpoint={name!r}"
             )
-        endpoint = self.endpoints()[name]
+        if format == "onnx" and kwargs.keys() - {"verbose", "opset_version"}:  # Keras ignores them
+            raise ValueError(
+                "format='onnx' takes `opset_version` and `verbose`. "
+                f"Received: {', '.join(sorted(kwargs))}"
+            )
+        if "://" in filepath:
+            raise ValueError(
+                f"format={format!r} writes to a local file, to be copied. "
+                f"Received: filepath={filepath!r}"
+            )
+        endpoint = endpoints[name]
         specs = self._taken(endpoint)
-        with _new(filepath) as place, _computing_in_float32(self):
+        with creating(filepath) as place, _computing_in_float32(self):
             # ONNX has one namespace for what goes in and what comes out.
             clash = format == "onnx" and endpoint.output in [spec.name for spec in specs]
             output = f"reconstructed_{endpoint.output}" if clash else endpoint.output
-            network = _Network(endpoint, output)
+            network = _Network(endpoint, [spec.name for spec in specs], output)
             # Keras passes a list as one argument.
             signature = [specs if len(specs) > 1 else specs[0]]
             kwargs = {"verbose": False, "input_signature": signature, **kwargs}
@@ -218,58 +268,36 @@ class Serving:
 class _Network(keras.Model):
     """An endpoint as what Keras's converters take."""
 
-    def __init__(self, endpoint, output):
+    def __init__(self, endpoint, inputs, output):
         super().__init__(name="endpoint")
-        self._endpoint, self._output = endpoint, output
+        self._endpoint, self._inputs, self._output = endpoint, inputs, output
         self.built = True
 
     def call(self, inputs, training=False):
         tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-        return {self._output: self._endpoint(tensors)}
+        return {self._output: self._endpoint(dict(zip(self._inputs, tensors, strict=True)))}
 
 
-def _version_directory(filepath, version):
-    """The directory to make: TensorFlow Serving looks for numbers in a model's directory."""
-    if version is None:
-        last = os.path.basename(filepath.rstrip("/"))
-        if last.isdecimal():
-            return filepath
-        version = 1
-    if not isinstance(version, int) or isinstance(version, bool) or version < 0:
-        raise ValueError(f"`version` must be an integer from 0 on. Received: version={version!r}")
-    return os.path.join(filepath, str(version))
+def _layers_with_tables(networks):
+    """Layers such as `keras.layers.StringLookup`. Tracking others would save weights twice."""
+    resource = tf.saved_model.experimental.TrackableResource
+    layers = [layer for network in networks for layer in network._flatten_layers()]
+    return [la for la in layers if any(isinstance(value, resource) for value in vars(la).values())]
 
 
-@contextlib.contextmanager
-def _new(path) -> Iterator[str]:
-    """Yields a path beside; what was made there gets its name at the end, whole or not at all."""
-    if tf.io.gfile.exists(path):
-        raise FileExistsError(
-            f"`filepath` must not exist yet{_next_version(path)}. Received: {path!r}"
-        )
-    if "://" in path:  # an object store, which can't rename a directory at once
-        yield path
-        return
-    with replacing(path, overwrite=False) as place:
-        yield os.fspath(place)
-
-
-def _next_version(path):
-    parent, name = os.path.split(path.rstrip("/"))
-    if not name.isdecimal():
-        return ""
-    entries = [entry.rstrip("/") for entry in tf.io.gfile.listdir(parent or ".")]
-    versions = [int(entry) for entry in entries if entry.isdecimal()]
-    return f" (the next version is {max(versions) + 1})"
+def checksum(network: keras.layers.Layer) -> int:
+    """A number that tells the weights of a network from others."""
+    values = (keras.ops.convert_to_numpy(weight) for weight in network.weights)
+    return functools.reduce(lambda total, value: zlib.crc32(value.tobytes(), total), values, 0)
 
 
 @contextlib.contextmanager
 def _computing_in_float32(model) -> Iterator[None]:
-    """Lets layers that compute in 16 bits use 32, which is what all runtimes have."""
+    """Lets layers of mixed precision use 32 bits throughout, which is what all runtimes have."""
     halves = [
         layer
         for layer in model._flatten_layers()
-        if layer.compute_dtype in ("float16", "bfloat16") and layer.quantization_mode is None
+        if layer.dtype_policy.name in ("mixed_float16", "mixed_bfloat16")
     ]
     policies = [layer.dtype_policy for layer in halves]
     try:
