@@ -38,9 +38,9 @@ STEPS, BATCH, LATENT, UNITS = 10_000, 256, 2, (128, 128, 128)
 MIXTURES = {"ring": genzoo.data.ring(8), "grid": genzoo.data.grid(5)}
 
 
-def instance_noise(scale, steps):
+def instance_noise(scale, steps, halvings):
     """Noise as large as the gaps between modes, halved so often that it ends far below σ."""
-    return genzoo.layers.InstanceNoise(scale / 2, half_life=BATCH * steps / 30)
+    return genzoo.layers.InstanceNoise(scale / 2, half_life=BATCH * steps / halvings)
 
 
 def r1(weight):
@@ -62,10 +62,10 @@ ROWS = {
     "minibatch stddev": {"critic": {"minibatch_stddev": 32}},
     "spectral norm": {"critic": {"spectral_normalization": True}},
     "VAE": {"model": genzoo.VAE},
-    "instance noise": {"noise": True},
-    "noise + minibatch stddev": {"noise": True, "critic": {"minibatch_stddev": 32}},
+    "instance noise": {"noise": 30},
+    "noise + minibatch stddev": {"noise": 30, "critic": {"minibatch_stddev": 32}},
     "noise + minibatch stddev, long": {
-        "noise": True,
+        "noise": 15,
         "critic": {"minibatch_stddev": 32},
         "steps": 6 * STEPS,
     },
@@ -76,7 +76,7 @@ ROWS = {
 SHOWN = ("non-saturating", "WGAN-GP", "R1, weight 0.1", "PacGAN4", "noise + minibatch stddev, long")
 
 
-def make(mixture, model=genzoo.GAN, critic=None, noise=False, steps=STEPS, **options):
+def make(mixture, model=genzoo.GAN, critic=None, noise=None, steps=STEPS, **options):
     """The compiled model of a row, and the batch and steps of its `fit`."""
     networks = genzoo.networks
     scale = float(np.abs(mixture.means).max())
@@ -94,7 +94,7 @@ def make(mixture, model=genzoo.GAN, critic=None, noise=False, steps=STEPS, **opt
         model.compile(keras.optimizers.Adam(decay(1e-3, steps)), steps_per_execution=50)
         return model, BATCH, steps
     if noise:
-        options["augmentation"] = instance_noise(scale, steps)
+        options["augmentation"] = instance_noise(scale, steps, noise)
     discriminator = networks.dense_discriminator(
         (2,), hidden_units=UNITS, packing=options.get("packing", 1), **critic or {}
     )

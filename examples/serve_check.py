@@ -31,18 +31,24 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--warmup", action="store_true", help="keep the requests for a warm-up")
     flags = parser.parse_args(argv)
     try:
-        path = find_version(flags.path)
+        if flags.warmup:
+            import tensorflow_serving  # noqa: F401  (before all the work)
+        path = find_version(flags.path.resolve())
         signatures = tf.saved_model.load(str(path)).signatures
-    except (ValueError, OSError) as error:
+        if not signatures:
+            raise ValueError(f"`path` must have signatures. Received: {path}, which has none")
+        requests = {name: request(signature) for name, signature in signatures.items()}
+        print(path)
+        working = [check(name, signatures[name], inputs) for name, inputs in requests.items()]
+        if not all(working):
+            return 1
+        if flags.warmup:
+            write_warmup(path / WARMUP, path.parent.name, requests)
+            print(f"{path / WARMUP}: a request an endpoint")
+    except (ValueError, OSError, ImportError) as error:
         print(f"serve_check.py: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    requests = {name: request(signature) for name, signature in signatures.items()}
-    print(path)
-    working = [check(name, signatures[name], inputs) for name, inputs in requests.items()]
-    if all(working) and flags.warmup:
-        write_warmup(path / WARMUP, path.parent.name, requests)
-        print(f"{path / WARMUP}: a request an endpoint")
-    return 0 if all(working) else 1
+    return 0
 
 
 def find_version(path: pathlib.Path) -> pathlib.Path:
@@ -56,14 +62,18 @@ def find_version(path: pathlib.Path) -> pathlib.Path:
 
 
 def request(signature) -> dict[str, tf.Tensor]:
-    """Two examples: random numbers in [0, 1), and label 0."""
+    """Two examples: random numbers in [0, 1), label 0, empty strings."""
     specs = signature.structured_input_signature[1]
     rng = np.random.default_rng(0)
     inputs = {}
     for name, spec in sorted(specs.items()):
-        shape = [2 if size is None else size for size in spec.shape]
-        value = SCALARS.get(name, 0) if not shape else rng.random(shape) * spec.dtype.is_floating
-        inputs[name] = tf.constant(value, spec.dtype)
+        sizes = [None] if spec.shape.rank is None else spec.shape
+        shape = [2 if size is None else size for size in sizes]
+        inputs[name] = tf.zeros(shape, spec.dtype)
+        if spec.dtype.is_floating:
+            inputs[name] = tf.constant(rng.random(shape), spec.dtype)
+        elif name in SCALARS and not shape:
+            inputs[name] = tf.constant(SCALARS[name], spec.dtype)
     return inputs
 
 
@@ -71,20 +81,23 @@ def check(name: str, signature, inputs: dict[str, tf.Tensor]) -> bool:
     """Calls an endpoint, and prints what it takes and gives. True if all numbers are finite."""
     print(f"\n{name}")
     for key, spec in sorted(signature.structured_input_signature[1].items()):
-        print(f"  takes {key}: {spec.dtype.name} {tuple(spec.shape)}")
+        print(f"  takes {key}: {spec.dtype.name} {spec.shape}")
     try:
         signature(**inputs)  # the first call is slower
         start = time.perf_counter()
         outputs = signature(**inputs)
         seconds = time.perf_counter() - start
-    except tf.errors.OpError as error:
-        print(f"  FAILED: {error.message}")
+    except (tf.errors.OpError, TypeError, ValueError) as error:
+        print(f"  FAILED: {error}")
         return False
     finite = True
     for key, value in outputs.items():
-        low, high = float(tf.reduce_min(value)), float(tf.reduce_max(value))
-        finite &= np.isfinite(low) and np.isfinite(high)
-        print(f"  gives {key}: {value.dtype.name} {tuple(value.shape)}, {low:.3g} to {high:.3g}")
+        span = ""
+        if (value.dtype.is_floating or value.dtype.is_integer) and tf.size(value) > 0:
+            low, high = float(tf.reduce_min(value)), float(tf.reduce_max(value))
+            span = f", {low:.3g} to {high:.3g}"
+            finite &= bool(np.isfinite([low, high]).all())
+        print(f"  gives {key}: {value.dtype.name} {value.shape}{span}")
     print(f"  in {1000 * seconds:.1f} ms")
     if not finite:
         print("  FAILED: not all numbers are finite")

@@ -45,7 +45,12 @@ code = sys.stdin.read()
 assert "localhost:8500" in code
 names = {}
 exec(code.replace("localhost:8500", f"localhost:{port}"), names)
-assert names["pictures"].shape == (2, 28, 28, 1), names["pictures"].shape
+for name, shape in {"pictures": (3, 28, 28, 1), "codes": (2, 16), "scores": (2,)}.items():
+    assert names[name].shape == shape, (name, names[name].shape)
+vae, unknown = names["vae"], names["test_images"]
+assert abs(names["scores"] - vae.anomaly_score(unknown)).max() < 1e-3
+assert abs(names["drawn"] - names["dcgan"].sample(2, seed=7)).max() < 1e-5
+assert "distance" in names["Typicality"]((28, 28, 1)).endpoints()
 """
 
 
@@ -73,10 +78,12 @@ def test_files(directory):
 
 
 def curls():
-    """The commands that send something: model and data."""
-    for command in re.findall(r"^curl -d .*?:predict$", PAGE, re.DOTALL | re.MULTILINE):
+    """The commands that send something, and how the answer is said to begin."""
+    pattern = r"^(curl -d .*?:predict)\n```\n\n> `(.*?)`"
+    for command, answer in re.findall(pattern, PAGE, re.DOTALL | re.MULTILINE):
         _, _, data, url = shlex.split(command.replace("\\\n", " "))
-        yield re.search("/models/(.*):predict", url)[1], data
+        model = re.search("/models/(.*):predict", url)[1]
+        yield pytest.param(model, data, answer.removesuffix("..."), id=f"{model} {data[:60]}")
 
 
 def rest(directory, model, data):
@@ -93,19 +100,24 @@ def rest(directory, model, data):
         inputs = {key: [row[key] for row in rows] for key in specs}
     else:
         inputs = body["inputs"]
+    assert inputs.keys() == specs.keys()
     tensors = {k: tf.constant(np.array(inputs[k]), specs[k].dtype) for k in specs}
-    (answer,) = signature(**tensors).values()
-    return answer.numpy()
+    try:
+        (answer,) = signature(**tensors).values()
+    except tf.errors.InvalidArgumentError as error:
+        return {"error": str(error)}
+    return {"predictions" if "instances" in body else "outputs": answer.numpy().tolist()}
 
 
-SHAPES = {
-    ("dcgan", "sample"): (2, 28, 28, 1),
-    ("conditional_gan", "sample"): (3, 28, 28, 1),
-    ("vae", "anomaly_score"): (2,),
-    ("vae", "decode"): (1, 28, 28, 1),
-}
+@pytest.mark.parametrize("model, data, answer", curls())
+def test_curl(model, data, answer, directory):
+    found = rest(directory, model, data)
+    assert json.dumps(found).startswith(answer)
+    # Not deeper than is said.
+    assert answer.startswith('{"error') or json.dumps(found)[len(answer)] in "-0123456789"
+    if "error" in found:
+        assert "`labels` must lie in [0, 9]." in found["error"]
 
 
-def test_curl(directory):
-    asked = [rest(directory, model, data).shape for model, data in curls()]
-    assert asked == list(SHAPES.values())
+def test_all_endpoints_are_asked():
+    assert len([*curls()]) == 9

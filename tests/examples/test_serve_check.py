@@ -26,7 +26,7 @@ def check(*arguments):
 @pytest.fixture(scope="module")
 def saved_model(tmp_path_factory):
     path = tmp_path_factory.mktemp("serving") / "digits"
-    model = CASES["VAE, conditional"].make()
+    model = CASES["VAE, conditional"].make()  # of networks that were given: as if trained
     model.export(path, version=2)
     model.export(path, version=10)
     return path
@@ -72,16 +72,34 @@ def test_an_endpoint_that_fails(tmp_path):
     signatures = {"broken": broken, "infinite": infinite}
     tf.saved_model.save(module, str(path), signatures=signatures)
     run = check(path, "--warmup")
-    assert run.returncode == 1
+    assert run.returncode == 1, run.stderr
     assert "it is broken" in run.stdout and "not all numbers are finite" in run.stdout
     assert not (path / "assets.extra").exists()
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "cut off"])
+def test_any_saved_model(tmp_path):
+    """Strings, truth values, unknown ranks and nothing at all are no failures."""
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.string, "words")])
+    def odd(words):
+        return {"same": words, "truth": words == "", "nothing": tf.zeros((0, 2))}
+
+    module.odd = odd
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures={"odd": odd})
+    run = check(tmp_path / "1")
+    assert run.returncode == 0, run.stderr
+    for line in ("gives same: string", "gives truth: bool (2,)", "gives nothing: float32 (0, 2)\n"):
+        assert line in run.stdout
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "cut off", "no signatures"])
 def test_bad_paths(kind, tmp_path, saved_model):
     path = tmp_path / "1"
     if kind != "missing":
         path.mkdir()
+    if kind == "no signatures":
+        tf.saved_model.save(tf.Module(), str(path))
     if kind == "cut off":
         graph = (saved_model / "10" / "saved_model.pb").read_bytes()
         (path / "saved_model.pb").write_bytes(graph[:1000])
