@@ -94,10 +94,11 @@ axes.set(xlabel="class", ylabel="AUROC", ylim=(0.4, 1.02))
 axes.set_xticks(np.arange(len(classes)) + 0.3, classes)
 axes.legend(loc="lower left", fontsize="small")
 right.suptitle(f"the most suspect labels of {len(labels)}; red: truly wrong")
-for place, panel in zip(suspects, right.subplots(3, 8).flat, strict=False):
+for panel in (panels := right.subplots(3, 8)).flat:
+    panel.set_axis_off()
+for place, panel in zip(suspects, panels.flat, strict=False):
     panel.imshow(images[place].squeeze(), cmap="gray_r")
     panel.set_title(str(given[place]), color="tab:red" if wrong[place] else "0.5")
-    panel.set_axis_off()
 
 means = {name: float(np.mean(areas)) for name, areas in table.items()}
 lesson.finish(

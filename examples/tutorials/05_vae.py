@@ -52,7 +52,6 @@ samples = {
     "VAE": vae.sample(count, seed=0),
 }
 distances = {name: distance(x) for name, x in samples.items()}
-print(distances)
 
 # %% [markdown]
 # ## Continuity and completeness
@@ -86,9 +85,8 @@ for name, model in {"autoencoder": autoencoder, "VAE": vae}.items():
 
 # %%
 def detail(x):
-    laplacian = 4 * x[:, 1:-1, 1:-1] - x[:, :-2, 1:-1] - x[:, 2:, 1:-1]
-    laplacian = laplacian - x[:, 1:-1, :-2] - x[:, 1:-1, 2:]
-    return float(np.mean(laplacian**2))
+    along, across = (np.diff(x, n=2, axis=axis) for axis in (1, 2))
+    return float(np.mean((along[:, :, 1:-1] + across[:, 1:-1]) ** 2))
 
 
 kept = detail(vae.reconstruct(test_images)) / detail(test_images)
@@ -98,7 +96,6 @@ for beta in lesson.few((0.25, 1.0, 4.0), (1.0,)):
     logs = model.evaluate(test_images, verbose=0, return_dict=True)
     used = int(np.sum(model.encode(test_images).std(axis=0) > 0.1))
     betas[str(beta)] = logs | {"latents in use": used}
-    print(beta, betas[str(beta)])
 
 # A map of all codes needs two of them; its axes are quantiles of N(0, 1).
 flat = lesson.fit(genzoo.VAE(shape, 2), images, epochs=30)
@@ -131,20 +128,17 @@ lesson.finish(
     figure,
     "Random codes and interpolations by an autoencoder and a VAE; a map of a VAE's two latents, "
     "three latents of another moved alone, and the codes of the test images by class.",
-    "Random codes are at a kernel distance of {normal:.2f} from the test images if an autoencoder "
-    "decodes them ({fitted:.2f} if they are fitted to its codes), and of {vae:.2f} if a VAE does. "
-    "Halfway between two images the judge is {sure_vae:.0%} sure of a digit for the VAE, "
-    "{sure_ae:.0%} for the autoencoder. The VAE's reconstructions keep {kept:.0%} of the real "
-    "images' fine detail.",
+    "Random codes are at a kernel distance of {distances[autoencoder, N(0, 1)]:.2f} from the test "
+    "images if an autoencoder decodes them ({distances[autoencoder, fitted]:.2f} if they are "
+    "fitted to its codes), and of {distances[VAE]:.2f} if a VAE does. Halfway between two images "
+    "the judge is {sure[VAE]:.0%} sure of a digit for the VAE, {sure[autoencoder]:.0%} for the "
+    "autoencoder. The VAE's reconstructions keep {kept:.0%} of the real images' fine detail.",
     {
         "a VAE's samples are at most half as far": distances["VAE"] <= 0.5 * plain,
         "its images are softer than real ones": kept < 1,
     },
-    normal=distances["autoencoder, N(0, 1)"],
-    fitted=distances["autoencoder, fitted"],
-    vae=distances["VAE"],
-    sure_vae=sure["VAE"],
-    sure_ae=sure["autoencoder"],
+    distances=distances,
+    sure=sure,
     kept=kept,
     betas=betas,
 )

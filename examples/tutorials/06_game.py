@@ -28,15 +28,12 @@ lesson = Lesson("06_game", "The game on a plane", data="ring and grid")
 # %%
 logits = tf.linspace(-8.0, 8.0, 161)
 slopes = {}
-for name, loss in {
-    "minimax": genzoo.losses.Minimax(),
-    "non-saturating": genzoo.losses.NonSaturating(),
-}.items():
+for loss in (genzoo.losses.Minimax(), genzoo.losses.NonSaturating()):
     with tf.GradientTape() as tape:
         tape.watch(logits)
         value = tf.reduce_sum(loss.generator_loss(logits))
-    slopes[name] = tape.gradient(value, logits).numpy()
-lost = {name: float(abs(slope[20])) for name, slope in slopes.items()}  # at a logit of -6
+    slopes[type(loss).__name__] = np.abs(tape.gradient(value, logits))
+lost = {name: float(slope[20]) for name, slope in slopes.items()}  # at a logit of -6
 
 # %% [markdown]
 # ## A collapse, and a cure
@@ -54,47 +51,37 @@ plane = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 moments = lesson.few((1, 4, 8, 16, 30), (1, 2))
 
 
-def play(mixture, data, epochs, monitor=None, **remedy):
-    """Trains a GAN; what it made, and D's landscape, at some moments."""
+def play(mixture, data, epochs, *monitors, **remedy):
+    """Trains a GAN; what it made and D's landscape, at some moments, and its modes."""
     keras.utils.set_random_seed(0)
-    scale = float(np.abs(mixture.means).max())
-    decoder = genzoo.networks.dense_decoder((2,), 16, hidden_units=(128, 128))
-    model = genzoo.GAN(
-        (2,),
-        latent_dim=16,
-        generator=keras.Sequential([decoder, keras.layers.Rescaling(scale)]),
-        discriminator=genzoo.networks.dense_discriminator((2,), hidden_units=(128, 128)),
-        **remedy,
-    )
+    units, packing = {"hidden_units": (128, 128)}, remedy.get("packing", 1)
+    decoder = genzoo.networks.dense_decoder((2,), 16, **units)
+    scale = keras.layers.Rescaling(float(np.abs(mixture.means).max()))
+    discriminator = genzoo.networks.dense_discriminator((2,), packing=packing, **units)
+    players = {"generator": keras.Sequential([decoder, scale]), "discriminator": discriminator}
+    model = genzoo.GAN((2,), latent_dim=16, **players, **remedy)
     model.compile(*(keras.optimizers.Adam(1e-3, beta_1=0.5) for _ in range(2)))
     seen = {}
 
     def look(epoch, logs=None):
-        if epoch + 1 in moments:
-            landscape = tf.sigmoid(model.discriminator(scale * plane)).numpy().reshape(60, 60)
+        if epoch + 1 in moments and packing == 1:
+            landscape = tf.sigmoid(discriminator(plane)).numpy().reshape(60, 60)
             seen[epoch + 1] = (landscape, model.sample(500, seed=0))
 
-    callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=look)]
-    callbacks += [] if monitor is None else [monitor]
-    rounds = lesson.few(50, 2)
-    dataset = tf.data.Dataset.from_tensor_slices(data).repeat(rounds).shuffle(50_000, seed=0)
-    model.fit(dataset.batch(250), epochs=epochs, callbacks=callbacks, verbose=0)
-    score = mixture.score(model.sample(2500, seed=0))
-    return seen, {key: float(value) for key, value in score.items()}
+    callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=look), *monitors]
+    dataset = tf.data.Dataset.from_tensor_slices(data).repeat(lesson.few(50, 2))
+    dataset = dataset.shuffle(50_000, seed=0).batch(250)
+    model.fit(dataset, epochs=epochs, callbacks=callbacks, verbose=0)
+    return seen, mixture.score(model.sample(2500, seed=0))["modes"]
 
 
-epochs = lesson.few(30, 2)
-runs = {
-    "without a penalty": {},
-    "with R1": {"penalty": genzoo.losses.GradientPenalty(0.1, at="real", target=0.0)},
-}
+r1 = genzoo.losses.GradientPenalty(0.1, at="real", target=0.0)
+runs = {"without a penalty": {}, "with R1": {"penalty": r1}}
 monitors = {name: genzoo.callbacks.CollapseMonitor(fresh) for name in runs}
 games = {
-    name: play(ring, points, epochs, monitors[name], critic_steps=5, **remedy)
+    name: play(ring, points, moments[-1], monitors[name], critic_steps=5, **remedy)
     for name, remedy in runs.items()
 }
-for name, (_, score) in games.items():
-    print(name, score, monitors[name].events, sep="\n  ")
 
 # %% [markdown]
 # ## The grid
@@ -108,10 +95,7 @@ grid = genzoo.data.grid(5)
 many = grid.sample(10_000, seed=0)
 noise = {"augmentation": genzoo.layers.InstanceNoise(2.0, half_life=lesson.few(20_000, 200))}
 cures = {"plain": {}, "PacGAN2": {"packing": 2}, "instance noise": noise}
-grids = {}
-for name, cure in cures.items():
-    grids[name] = play(grid, many, lesson.few(4, 1), **cure)[1]
-    print(name, grids[name])
+grids = {name: play(grid, many, lesson.few(4, 1), **cure)[1] for name, cure in cures.items()}
 
 # %%
 figure = plt.figure(figsize=(3 * len(moments), 9), layout="constrained")
@@ -121,50 +105,46 @@ for line, (name, (seen, _)) in zip(panels, games.items(), strict=False):
         panel.contourf(axis, axis, landscape, levels=np.linspace(0, 1, 11), cmap="RdBu", alpha=0.6)
         panel.scatter(*ring.means.T, s=60, facecolors="none", edgecolors="k", linewidths=0.8)
         panel.scatter(*samples.T, s=3, color="k", linewidths=0)
-        panel.set(title=f"epoch {epoch}", aspect="equal", xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
-        panel.set(xticks=[], yticks=[])
+        panel.set(title=f"epoch {epoch}", aspect="equal", xticks=[], yticks=[])
     line[0].set_ylabel(name)
-for panel in panels[2, 2:]:
+left, middle, *others = panels[2]
+for panel in others:
     panel.set_axis_off()
 for name, slope in slopes.items():
-    panels[2, 0].plot(logits, np.abs(slope), label=name)
-panels[2, 0].set(xlabel="D's logit of a generated point", title="slope of G's loss")
-panels[2, 0].legend(fontsize="small")
+    left.plot(logits, slope, label=name)
 for name, monitor in monitors.items():
-    panels[2, 1].plot(monitor.history["epoch"], monitor.history["diversity"], label=name)
-panels[2, 1].set(xlabel="epoch", title="diversity of the samples", ylim=(0, None))
-panels[2, 1].legend(fontsize="small")
+    middle.plot(monitor.history["epoch"], monitor.history["diversity"], label=name)
+left.set(xlabel="D's logit of a generated point", title="slope of G's loss")
+middle.set(xlabel="epoch", title="diversity of the samples", ylim=(0, None))
+left.legend(fontsize="small")
+middle.legend(fontsize="small")
 
-plain, cured = games["without a penalty"][1], games["with R1"][1]
+plain, cured = (modes for _, modes in games.values())
+collapsed = [monitor.collapsed_at for monitor in monitors.values()]
 lesson.finish(
     figure,
     "Generated points (black) in the discriminator's landscape (blue: real, red: generated) over "
     "time, without a penalty and with R1; circles are the real modes. Below: the slopes of the "
     "two losses, and the diversity that the monitor saw.",
-    "Without a penalty {plain:.0f} of 8 modes are left, and the monitor dates the collapse to "
-    "epoch {collapsed}; with R1 there are {cured:.0f}. At a logit of -6 minimax has a slope of "
-    "{minimax:.4f}, the non-saturating loss of {ns:.4f}. On the grid of 25 a plain GAN finds "
-    "{grid_plain:.0f} modes, with PacGAN2 {grid_pac:.0f}, with instance noise {grid_noise:.0f}.",
+    "Without a penalty {plain} of 8 modes are left, and the monitor dates the collapse to epoch "
+    "{collapsed}; with R1 there are {cured}. At a logit of -6 minimax has a slope of "
+    "{slopes[Minimax]:.4f}, the non-saturating loss of {slopes[NonSaturating]:.4f}. On the grid "
+    "of 25 a plain GAN finds {grid[plain]} modes, with PacGAN2 {grid[PacGAN2]}, with instance "
+    "noise {grid[instance noise]}.",
     {
-        "it collapses without a penalty, and the monitor tells": (
-            plain["modes"] <= 4 and monitors["without a penalty"].collapsed_at is not None
-        ),
-        "R1 cures it": cured["modes"] == 8 and monitors["with R1"].collapsed_at is None,
-        "minimax saturates": lost["minimax"] < 0.01 * lost["non-saturating"],
+        "it collapses without a penalty, and is seen": plain <= 4 and collapsed[0] is not None,
+        "R1 cures it": cured == 8 and collapsed[1] is None,
+        "minimax saturates": lost["Minimax"] < 0.01 * lost["NonSaturating"],
     },
-    plain=plain["modes"],
-    cured=cured["modes"],
-    collapsed=monitors["without a penalty"].collapsed_at,
-    minimax=lost["minimax"],
-    ns=lost["non-saturating"],
-    grid_plain=grids["plain"]["modes"],
-    grid_pac=grids["PacGAN2"]["modes"],
-    grid_noise=grids["instance noise"]["modes"],
+    plain=plain,
+    cured=cured,
+    collapsed=collapsed[0],
+    slopes=lost,
+    grid=grids,
 )
 
 # %% [markdown]
 # ## What to try next
 #
 # - `penalty="r1"`, whose weight is ten times as large: safe and slow.
-# - `loss="hinge"`, `loss="least_squares"`; `genzoo.WGANGP`. docs/modes.md has them all, over ten
-#   seeds.
+# - `loss="hinge"`, `genzoo.WGANGP`: docs/modes.md has them all, over ten seeds.

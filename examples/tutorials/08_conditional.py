@@ -20,11 +20,10 @@ import keras_genzoo as genzoo
 lesson = Lesson("08_conditional", "Conditional generation and augmentation")
 images, labels, test_images, test_labels = lesson.images()
 shape, classes = images.shape[1:], int(labels.max()) + 1
-filters = genzoo.networks.default_filters(shape, base=32)
+parts = {"filters": genzoo.networks.default_filters(shape, base=32), "num_classes": classes}
 
 
 def conditional_gan(**options):
-    parts = {"filters": filters, "num_classes": classes}
     model = genzoo.ConditionalGAN(
         shape,
         classes,
@@ -50,8 +49,7 @@ gan.fit(images, labels, batch_size=32, epochs=lesson.few(15), verbose=2)
 # %%
 one_hot = next(la for la in gan.generator.layers if isinstance(la, keras.layers.Embedding))
 mixing = keras.Model([gan.generator.inputs[0], one_hot.output], gan.generator.output)
-rng = np.random.default_rng(0)
-latents = rng.standard_normal((1, 32)).astype("float32")
+latents = np.random.default_rng(0).standard_normal((1, 32), "float32")
 ways = np.linspace(0, 1, 10, dtype="float32")[:, None]
 
 
@@ -110,7 +108,6 @@ for i, count in enumerate(counts):
         both = np.concatenate([x, more]), np.concatenate([y, extra])
         table["generated"][i, draw] = accuracy(*both)
         table["augmented"][i, draw] = accuracy(x, y, shifts)
-        print(count, draw, {way: values[i, draw] for way, values in table.items()}, flush=True)
 
 means = {way: values.mean(axis=1) for way, values in table.items()}
 # 2.776: Student's t for five draws.
@@ -126,7 +123,6 @@ axes = right.subplots()
 for way, values in means.items():
     axes.errorbar(counts, values, half[way], label=way, capsize=4, marker="o")
 axes.set(xlabel="real images a class", ylabel="accuracy on test images")
-axes.set_xticks(counts)
 axes.grid(alpha=0.3)
 axes.legend()
 
@@ -136,15 +132,15 @@ lesson.finish(
     "classifier trained on few real images alone, with as many generated ones, and with Keras's "
     "random shifts; means of five draws and their 95% intervals.",
     "A classifier finds the class that was asked for in {agreement:.1%} of 1,000 samples. With 20 "
-    "real images a class a classifier is right for {alone:.1%} (± {alone_interval:.1%}) of the "
-    "test images, with generated ones added for {generated:.1%} (± {generated_interval:.1%}), "
-    "with random shifts for {augmented:.1%} (± {augmented_interval:.1%}).",
+    "real images a class a classifier is right for {mean[alone][0]:.1%} (± {half[alone][0]:.1%}) "
+    "of the test images, with generated ones added for {mean[generated][0]:.1%} (± "
+    "{half[generated][0]:.1%}), with random shifts for {mean[augmented][0]:.1%} (± "
+    "{half[augmented][0]:.1%}).",
     {"samples are of the class asked for": agreement > 0.9},
     agreement=agreement,
-    **{way: values[0] for way, values in means.items()},
-    **{f"{way}_interval": values[0] for way, values in half.items()},
+    mean={way: values.tolist() for way, values in means.items()},
+    half={way: values.tolist() for way, values in half.items()},
     counts=counts,
-    accuracy={way: values.tolist() for way, values in table.items()},
 )
 
 # %% [markdown]

@@ -1,0 +1,33 @@
+"""The tutorials run, and the gallery says what they found."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+TUTORIALS = sorted((ROOT / "examples" / "tutorials").glob("0*.py"))
+
+
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_quick(path, tmp_path):
+    command = [sys.executable, str(path), "--quick", "--output", str(tmp_path / "out")]
+    environment = os.environ | {"MPLBACKEND": "Agg"}
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert run.returncode == 0, run.stderr[-3000:]
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert results["quick"] and results["checks"] and results["name"] == path.stem
+    assert results["claim"].format(**results["numbers"]) in run.stdout
+    assert (tmp_path / "out" / "picture.png").stat().st_size > 10_000
+    assert sorted(os.listdir(tmp_path)) == ["out"]
+
+
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_a_tutorial_is_short_and_opens_as_a_notebook(path):
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 150
+    assert lines[0] == "# %% [markdown]" and lines[1].startswith("# # ")
+    assert sum(line.startswith("# %%") for line in lines) >= 6
