@@ -134,9 +134,7 @@ class Serving:
         if not isinstance(filepath, str) or not filepath:
             raise ValueError(f"`filepath` must be a path. Received: filepath={filepath!r}")
         if format == "tf_saved_model":
-            unknown = kwargs.keys() - {"verbose"} | (
-                {"endpoint"} if endpoint is not None else set()
-            )
+            unknown = [*(kwargs.keys() - {"verbose"}), *(["endpoint"] if endpoint else [])]
             if unknown:
                 raise ValueError(
                     "A SavedModel has all endpoints; its arguments are `version` and `verbose`. "
@@ -200,7 +198,7 @@ class Serving:
                 yield check(inside, f"`{name}` must lie in [0, 1].")
             elif tensor.dtype.is_floating:
                 yield check(tf.math.is_finite(tensor), f"`{name}` must be finite.")
-        first = endpoint.inputs[0]
+        first = next(name for name in tensors if name != "labels")
         if "labels" in tensors and tensors[first].shape.rank:
             sizes = tf.shape(tensors[first])[0], tf.shape(tensors["labels"])[0]
             yield check(sizes[0] == sizes[1], f"`labels` must be as many as `{first}`.")
@@ -255,7 +253,7 @@ class Serving:
             "data_shape": list(self.data_shape),
             "value_range": [0.0, 1.0] if self.bounded else None,
             "num_classes": self.num_classes,
-            "latent_dim": self.latent_dim,
+            "latent_dim": getattr(self, "latent_dim", None),
             "endpoints": endpoints,
             "versions": {
                 "keras_genzoo": keras_genzoo.__version__,
