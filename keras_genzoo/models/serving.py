@@ -285,7 +285,7 @@ def _layers_with_tables(networks):
 
 def checksum(network: keras.layers.Layer) -> int:
     """A number that tells the weights of a network from others."""
-    values = (keras.ops.convert_to_numpy(weight) for weight in network.weights)
+    values = (tf.convert_to_tensor(weight.value).numpy() for weight in network.weights)
     return functools.reduce(lambda total, value: zlib.crc32(value.tobytes(), total), values, 0)
 
 

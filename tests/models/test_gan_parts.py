@@ -362,8 +362,9 @@ def test_what_uses_the_average(tmp_path):
     latents = tf.random.stateless_normal((8, 3), (5, 0))
     np.testing.assert_allclose(model.sample(8, seed=5), model.average.network(latents), atol=1e-5)
     model.export(tmp_path / "export")
-    exported = tf.saved_model.load(str(tmp_path / "export" / "1")).serving_default(latents)
-    np.testing.assert_allclose(exported["data"], model.average.network(latents), atol=1e-5)
+    exported = tf.saved_model.load(str(tmp_path / "export" / "1"))
+    served = exported.serving_default(latents)["data"]
+    np.testing.assert_allclose(served, model.average.network(latents), atol=1e-5)
     # Evaluation, with its metrics, but not training.
     shown = spy(model)
     model.evaluate(POINTS[:8], verbose=0)
