@@ -142,8 +142,8 @@ class AdaptiveAugmentation(DifferentiableAugmentation):
     """Differentiable augmentation no stronger than the discriminator's overfitting asks for (ADA).
 
     The probability grows while the mean sign of the real data's scores is over `target`, and falls
-    while it is under it. For losses whose scores are logits or have a boundary at 0: not for
-    Wasserstein's.
+    while it is under it: over the `boundary` of the loss a score is positive. (Wasserstein's has
+    none.)
 
     Args:
         policy: As for `DifferentiableAugmentation`.

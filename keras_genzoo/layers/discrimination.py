@@ -31,10 +31,14 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     def build(self, input_shape=None):
         super().build(input_shape)
-        if len(self._kernels) != 1:
+        kind = type(self.layer).__name__
+        matrices = [v.name for v in self.layer.weights if len(v.shape) > 1]
+        # In these the last axis of the kernel isn't that of the outputs.
+        transposed = any(word in kind for word in ("Transpose", "Depthwise", "Separable"))
+        if len(self._kernels) != 1 or len(matrices) != 1 or transposed:
             raise ValueError(
-                "`layer` must have one kernel. "
-                f"Received: a {type(self.layer).__name__} with {len(self._kernels)}"
+                "`layer` must have one kernel, whose last axis are the outputs. "
+                f"Received: a {kind} with {matrices}"
             )
         # The first left singular vector, or what is known of it.
         self.vector = self.add_weight(

@@ -15,7 +15,13 @@ from keras_genzoo.naming import resolve
 
 
 class AdversarialLoss:
-    """Base of the losses; a loss of one's own needs the two methods and, to be saved, a config."""
+    """Base of the losses; a loss of one's own needs the two methods and, to be saved, a config.
+
+    Attributes:
+        boundary: The score of an undecided discriminator; None for a critic, which has none.
+    """
+
+    boundary: float | None = 0.0
 
     def discriminator_loss(self, real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
         """What the discriminator minimises, shape (batch,)."""
@@ -86,6 +92,8 @@ class LeastSquares(AdversarialLoss):
     Reference: Mao et al., Least Squares Generative Adversarial Networks, ICCV 2017, eq. 9.
     """
 
+    boundary = 0.5
+
     def discriminator_loss(self, real_scores, fake_scores):
         return 0.5 * (ops.square(real_scores - 1) + ops.square(fake_scores))
 
@@ -116,6 +124,8 @@ class Wasserstein(AdversarialLoss):
 
     Reference: Arjovsky, Chintala & Bottou, Wasserstein GAN, ICML 2017.
     """
+
+    boundary = None
 
     def discriminator_loss(self, real_scores, fake_scores):
         return fake_scores - real_scores

@@ -34,6 +34,11 @@ class GenerativeMetric(keras.metrics.Metric):
         self, feature_extractor: Callable | None = None, name: str | None = None, **kwargs
     ):
         super().__init__(name=name, **kwargs)
+        if feature_extractor is not None and not callable(feature_extractor):
+            raise ValueError(
+                "`feature_extractor` must be a Keras model or a function. "
+                f"Received: feature_extractor={feature_extractor!r}"
+            )
         self.feature_extractor = feature_extractor
         self.num_features = None
         self.batches = self.add_variable((), "zeros", "int32", name="batches")
@@ -46,7 +51,10 @@ class GenerativeMetric(keras.metrics.Metric):
     def count_features(self, data_shape: Sequence[int | None]) -> int:
         """The number of features of data `(batch, ...)`, if the extractor takes them."""
         try:
-            return int(self.features(tf.zeros((1, *data_shape[1:]))).shape[-1])
+            features = self.features(tf.zeros((2, *data_shape[1:])))
+            if features.shape[0] != 2:
+                raise ValueError(f"of 2 examples it makes {features.shape[0]}")
+            return int(features.shape[-1])
         except Exception as error:
             reason = str(error).strip().splitlines()[0]
             raise ValueError(
@@ -59,7 +67,10 @@ class GenerativeMetric(keras.metrics.Metric):
         data = tf.convert_to_tensor(data)
         data = tf.cast(data, tf.float32) / (255.0 if data.dtype == tf.uint8 else 1.0)
         if self.feature_extractor is not None:
-            data = tf.cast(self.feature_extractor(data), tf.float32)
+            data = self.feature_extractor(data)
+            if isinstance(data, (list, tuple, dict)):
+                raise ValueError(f"its result is a {type(data).__name__}, not one tensor")
+            data = tf.cast(data, tf.float32)
         return tf.reshape(data, (tf.shape(data)[0], int(np.prod(data.shape[1:]))))
 
     def update_state(self, real, generated, sample_weight=None) -> None:
@@ -71,8 +82,16 @@ class GenerativeMetric(keras.metrics.Metric):
         if self.num_features is None:
             self.build(np.shape(real))
         self.check_replica()
+        features = []
+        for name, data in {"real": real, "generated": generated}.items():
+            features.append(self.features(data))
+            if features[-1].shape[-1] != self.num_features:
+                raise ValueError(
+                    f"`{name}` must have {self.num_features} features an example, as the data "
+                    f"before. Received: {features[-1].shape[-1]}, of data {np.shape(data)}"
+                )
         self.batches.assign_add(1)
-        self.update_features(self.features(real), self.features(generated))
+        self.update_features(*features)
 
     def check_replica(self) -> None:
         """Refuses an update whose share on each replica is unknown: part of it would be lost."""
@@ -151,6 +170,15 @@ class Store:
         """The rows, `(n, columns)`, float64."""
         kept = min(int(self.seen.numpy()), self.limit)
         return self.rows.numpy()[:kept].astype("float64")
+
+
+def check_at_least(least: int, **arguments) -> None:
+    """Checks integers."""
+    for name, value in arguments.items():
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+            raise ValueError(
+                f"`{name}` must be an integer of {least} or more. Received: {name}={value!r}"
+            )
 
 
 class StoredMetric(GenerativeMetric):

@@ -59,6 +59,8 @@ class InceptionScore(ClassifierMetric):
     Reference: Salimans et al., Improved Techniques for Training GANs, NeurIPS 2016.
     """
 
+    _direction = "up"  # what Keras's callbacks read: more is better
+
     def __init__(self, classifier: Callable, name="inception_score", **kwargs):
         super().__init__(classifier, name, **kwargs)
 

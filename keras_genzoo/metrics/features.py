@@ -65,9 +65,10 @@ def train_classifier(
     """A small convolutional classifier of images, to judge samples by.
 
     Args:
-        dataset: Batches of `(images, labels)`: uint8 or floats in [0, 1], and integers from 0.
-        path: A `.keras` file. If it exists, the classifier in it is returned; else the trained one
-            is saved there.
+        dataset: Batches of `(images, labels)`: uint8 or floats in [0, 1], and integers from 0. May
+            be None if there is a classifier at `path`.
+        path: A `.keras` file. If it exists, the classifier in it is returned, if it is one of such
+            images and classes; else the trained one is saved there.
         epochs: Epochs of training.
         verbose: As in `fit`.
 
@@ -75,10 +76,20 @@ def train_classifier(
         A Keras model that maps images, floats in [0, 1], to probabilities `(batch, classes)`.
         `penultimate` of it gives features.
     """
-    if path is not None and os.path.exists(path):
+    exists = path is not None and os.path.exists(path)
+    if exists and dataset is None:
         return keras.saving.load_model(path)
     shape = tuple(dataset.element_spec[0].shape[1:])
     classes = 1 + max(int(tf.reduce_max(labels)) for _, labels in dataset)
+    if exists:
+        classifier = keras.saving.load_model(path)
+        known = (tuple(classifier.input_shape[1:]), classifier.output_shape[-1])
+        if known != (shape, classes):
+            raise ValueError(
+                f"`path` must hold a classifier of data {shape} in {classes} classes. "
+                f"Received: {os.fspath(path)!r}, one of {known[0]} in {known[1]}"
+            )
+        return classifier
     model = keras.Sequential([keras.Input(shape)], name="classifier")
     for filters in (32, 64):
         model.add(layers.Conv2D(filters, 3, padding="same", activation="relu"))
@@ -93,7 +104,7 @@ def train_classifier(
         divisor = 255.0 if images.dtype == tf.uint8 else 1.0
         return tf.cast(images, tf.float32) / divisor, labels
 
-    model.fit(dataset.map(scale), epochs=epochs, verbose=verbose)
+    model.fit(dataset.map(scale), epochs=epochs, verbose=verbose, shuffle=False)
     if path is not None:
         with replacing(path) as place:
             model.save(place)

@@ -53,6 +53,8 @@ class FrechetDistance(GenerativeMetric):
     Equilibrium, NeurIPS 2017.
     """
 
+    _direction = "down"  # what Keras's callbacks read: less is better
+
     def __init__(self, feature_extractor=None, name="frechet_distance", **kwargs):
         super().__init__(feature_extractor, name, **kwargs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from keras_genzoo.metrics.base import StoredMetric
+from keras_genzoo.metrics.base import StoredMetric, check_at_least
 
 BLOCK = 1000  # rows of a table of kernels that are held at once
 
@@ -65,9 +65,13 @@ class KernelDistance(StoredMetric):
         **kwargs,
     ):
         super().__init__(feature_extractor, name, **kwargs)
+        check_at_least(1, subsets=subsets)
+        check_at_least(2, subset_size=subset_size, max_examples=max_examples)
         self.subsets, self.subset_size, self.max_examples = subsets, subset_size, max_examples
         self.seed = seed
         self.log_names = (name, f"{name}_std")
+
+    _direction = "down"  # what Keras's callbacks read: less is better
 
     def compare(self, real, generated):
         sets = (real, generated)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
-from keras_genzoo.metrics.base import StoredMetric
+from keras_genzoo.metrics.base import StoredMetric, check_at_least
 
 BLOCK = 1000  # rows of a table of distances that are held at once
 
@@ -92,6 +92,8 @@ class PrecisionRecall(StoredMetric):
         **kwargs,
     ):
         super().__init__(feature_extractor, name, **kwargs)
+        check_at_least(1, neighbours=neighbours)
+        check_at_least(neighbours + 1, max_examples=max_examples)
         self.neighbours, self.max_examples = neighbours, max_examples
 
     @property

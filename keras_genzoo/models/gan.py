@@ -101,6 +101,12 @@ class GAN(LatentSampling, GenerativeModel):
         if augmentation is not None:
             inputs = {"data": self.data_shape}
             checks.check_network(augmentation, "augmentation", inputs, self.data_shape)
+        if self._adapts and self._boundary is None:
+            raise ValueError(
+                "`augmentation` must not adapt to the scores of a critic, which have no boundary "
+                f"between real and generated. Received: a {type(augmentation).__name__} with "
+                f"loss={type(self.loss).__name__}"
+            )
         if generator is None:
             self.remember_initial("generator")
         self.ema_half_life = ema_half_life
@@ -152,6 +158,10 @@ class GAN(LatentSampling, GenerativeModel):
     def _adapts(self):
         # Keras's own layers with `adapt`, such as Normalization, have another kind.
         return hasattr(self.augmentation, "adapt") and hasattr(self.augmentation, "strength")
+
+    @property
+    def _boundary(self):
+        return getattr(self.loss, "boundary", 0.0)  # a loss of one's own need not say
 
     def compile(
         self,
@@ -237,7 +247,8 @@ class GAN(LatentSampling, GenerativeModel):
         if self._adapts:
             if training:
                 # One score an example, for it counts them.
-                self.augmentation.adapt(tf.repeat(real_scores, self.packing))
+                scores = tf.repeat(real_scores, self.packing)
+                self.augmentation.adapt(scores - self._boundary)
             self.log(augmentation_strength=self.augmentation.strength)
         fake_scores = self.score(fake, labels, training)
         logs = {"discriminator_loss": self.loss.discriminator_loss(real_scores, fake_scores)}

@@ -145,6 +145,17 @@ class GenerativeModel(Saving, Serving, keras.Model):
         if self._compile_metrics is not None:
             data = keras.KerasTensor((None, *self.data_shape))
             self._compile_metrics.build(data, data)
+            names = [
+                name
+                for metric in self._compile_metrics.metrics
+                for name in getattr(metric, "log_names", ()) or (metric.name,)
+            ]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(
+                    "`metrics` must have logs of different names. "
+                    f"Received: two of {', '.join(twice)}"
+                )
             for metric in self._compile_metrics.metrics:
                 if isinstance(metric, GenerativeMetric) and metric.num_features is None:
                     metric.build(data.shape)

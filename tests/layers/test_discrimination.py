@@ -172,6 +172,21 @@ def test_layers_without_a_kernel(layer):
         SpectralNormalization(layer)(IMAGES)
 
 
+@pytest.mark.parametrize(
+    "layer, shape",
+    [
+        (keras.layers.Conv2DTranspose(3, 3), (1, 8, 8, 3)),
+        (keras.layers.DepthwiseConv2D(3), (1, 8, 8, 3)),
+        (keras.layers.LSTM(4), (1, 5, 3)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_layers_of_other_kernels(layer, shape):
+    """Its last axis isn't that of the outputs, or there is a second one."""
+    with pytest.raises(ValueError, match=r"whose last axis are the outputs\. Received: a "):
+        SpectralNormalization(layer)(np.zeros(shape, "float32"))
+
+
 # Minibatch standard deviation. --------------------------------------------------------------------
 
 

@@ -97,6 +97,9 @@ def test_train_classifier(tmp_path, test_digits):
     found = judge.predict(images, verbose=0)
     assert np.mean(found.argmax(axis=1) == labels) > 0.93
     # Read from the file: the data set isn't touched again.
+    with pytest.raises(ValueError, match=r"`path` must hold a classifier of data \(4, 4, 1\)"):
+        other = tf.data.Dataset.from_tensors((np.zeros((2, 4, 4, 1)), np.array([0, 9])))
+        features.train_classifier(other, path)
     again = features.train_classifier(None, path)
     np.testing.assert_array_equal(again.predict(images, verbose=0), found)
     codes = features.penultimate(judge)(images).numpy()

@@ -350,3 +350,60 @@ def test_saved_models_forget_metrics_that_share_a_network(digits, tmp_path):
     logs = keras.saving.load_model(tmp_path / "m.keras").evaluate(x, verbose=0, return_dict=True)
     assert set(logs) == {"generator_loss", "discriminator_loss", "mean_squared_error"}
     assert logs == pytest.approx({name: expected[name] for name in logs}, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_both_kinds_have_the_same_features(name):
+    with pytest.raises(ValueError, match=r"`generated` must have 6 features.*Received: 5, of data"):
+        make(name).update_state(REAL, FAKE[:, :5])
+    metric = make(name)
+    metric.update_state(REAL, FAKE)
+    with pytest.raises(ValueError, match=r"`real` must have 6 features.*Received: 4"):
+        metric.update_state(REAL[:, :4], FAKE)
+
+
+@pytest.mark.parametrize(
+    "extractor, reason",
+    [
+        (lambda x: (x, x), "a tuple, not one tensor"),
+        (lambda x: tf.reduce_mean(x, axis=0, keepdims=True), "of 2 examples it makes 1"),
+    ],
+)
+def test_extractors_of_something_else(extractor, reason):
+    with pytest.raises(ValueError, match=f"one that fails: .*{reason}"):
+        make("KernelDistance", feature_extractor=extractor).update_state(REAL, FAKE)
+
+
+@pytest.mark.parametrize(
+    "metric, options, message",
+    [
+        (metrics.FrechetDistance, {"feature_extractor": "inception"}, "must be a Keras model or"),
+        (metrics.PrecisionRecall, {"neighbours": 0}, "`neighbours` must be an integer of 1"),
+        (metrics.PrecisionRecall, {"neighbours": 2.5}, "Received: neighbours=2.5"),
+        (metrics.PrecisionRecall, {"max_examples": 5}, "`max_examples` must be an integer of 6"),
+        (metrics.KernelDistance, {"subset_size": 1}, "`subset_size` must be an integer of 2"),
+        (metrics.KernelDistance, {"subsets": -1.5}, "Received: subsets=-1.5"),
+    ],
+)
+def test_bad_arguments(metric, options, message):
+    with pytest.raises(ValueError, match=message):
+        metric(**options)
+
+
+def test_logs_of_one_name_are_refused():
+    model = CASES["GAN"].build()
+    twice = [metrics.PrecisionRecall(name=name) for name in ("first", "second")]
+    with pytest.raises(ValueError, match=r"`metrics` must have logs of different names.*coverage"):
+        model.compile(metrics=twice)
+
+
+def test_callbacks_know_which_way_is_better(digits):
+    model = CASES["GAN"].build()
+    model.compile(metrics=[make("FrechetDistance"), make("KernelDistance")])
+    stops = [
+        keras.callbacks.EarlyStopping(f"val_{name}", patience=5)
+        for name in ("frechet_distance", "kernel_distance")
+    ]
+    x = digits[0][:200]
+    model.fit(x, validation_data=x, epochs=1, verbose=0, callbacks=stops)
+    assert [stop.monitor_op(1, 2) for stop in stops] == [True, True]

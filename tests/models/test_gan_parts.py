@@ -581,3 +581,24 @@ def test_combinations(name, execution):
             )
         ]
         assert 0 < max(distance) < 0.1
+
+
+def test_adaptation_by_the_boundary_of_the_loss():
+    """Least squares has its targets at 0 and 1: an undecided discriminator says one half."""
+    augmentation = genzoo.layers.AdaptiveAugmentation(target=0.0, images=1000.0)
+    seen = []
+    augmentation.adapt = seen.append
+    critic = networks.dense_discriminator((8, 8, 1), hidden_units=(4,))
+    for loss, boundary in (("least_squares", 0.5), ("hinge", 0.0), ("minimax", 0.0)):
+        model = tiny((8, 8, 1), loss=loss, augmentation=augmentation, discriminator=critic)
+        x = tf.constant(RNG.random((4, 8, 8, 1)), tf.float32)
+        model.discriminator_losses(x, x, None, model.noise, training=True)
+        np.testing.assert_allclose(seen[-1], model.score(x, None, True) - boundary, atol=1e-6)
+
+
+def test_a_critic_adapts_nothing():
+    augmentation = genzoo.layers.AdaptiveAugmentation()
+    with pytest.raises(ValueError, match=r"must not adapt to the scores of a critic.*Wasserstein"):
+        genzoo.WGANGP((8, 8, 1), 4, augmentation=augmentation)
+    with pytest.raises(ValueError, match="must not adapt to the scores of a critic"):
+        genzoo.DCGAN((8, 8, 1), 4, "wasserstein", augmentation=augmentation)
