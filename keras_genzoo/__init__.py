@@ -13,8 +13,7 @@ from keras_genzoo.models import (
     DenoisingAutoencoder,
     SparseAutoencoder,
 )
-
-__version__ = "0.1.0"
+from keras_genzoo.version import __version__
 
 __all__ = [
     "DCGAN",
@@ -27,6 +26,7 @@ __all__ = [
     "ConvolutionalAutoencoder",
     "DenoisingAutoencoder",
     "SparseAutoencoder",
+    "__version__",
     "callbacks",
     "data",
     "layers",

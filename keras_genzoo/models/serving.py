@@ -15,8 +15,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-import keras_genzoo
 from keras_genzoo.files import creating, version_directory
+from keras_genzoo.version import __version__
 
 FILE_ENDINGS = {"onnx": ".onnx", "litert": ".tflite"}
 
@@ -256,7 +256,7 @@ class Serving:
             "latent_dim": getattr(self, "latent_dim", None),
             "endpoints": endpoints,
             "versions": {
-                "keras_genzoo": keras_genzoo.__version__,
+                "keras_genzoo": __version__,
                 "keras": keras.__version__,
                 "tensorflow": tf.__version__,
             },
