@@ -2,7 +2,7 @@
 
 Run, resume and print (the judge, a classifier of the training images, is trained first):
 
-    python benchmarks/recipes.py run                    # whatever runs/recipes lacks
+    python benchmarks/recipes.py run                    # whatever results/recipes.jsonl lacks
     python benchmarks/recipes.py table docs/recipes.md
     python benchmarks/recipes.py picture docs/images/recipes.png
 
@@ -36,7 +36,9 @@ from keras_genzoo import metrics
 from keras_genzoo.callbacks import pictures
 from keras_genzoo.files import replacing
 
-RUNS = pathlib.Path("runs", "recipes")
+# A line a run. The file is part of the repository: all of it takes more than an hour.
+RESULTS = pathlib.Path(__file__).with_name("results") / "recipes.jsonl"
+RUNS = pathlib.Path("runs", "recipes")  # the judge, logs, pictures
 JUDGE = RUNS / "judge.keras"
 DATA = "fashion_mnist"
 
@@ -112,9 +114,7 @@ def score(samples, judge):
     real, _ = genzoo.data.arrays(DATA, "test")
     scores = {}
     for metric in chosen:
-        for start in range(0, len(samples), 500):
-            part = slice(start, start + 500)
-            metric.update_state(real[part], samples[part])
+        metric.update_state(real, samples)
         result = metric.result()
         scores |= result if isinstance(result, dict) else {metric.name: result}
     return {k: float(v) for k, v in scores.items() if not k.startswith("class_share")}
@@ -126,8 +126,7 @@ def one(name, seed, core, other):
     clock = Clock(other)
     train = train_public if name in PUBLIC else train_recipe
     batch_size, conditional, sample = train(name, seed, clock)
-    with replacing(stem(name, seed).with_suffix(".seconds")) as temporary:
-        temporary.write_text(json.dumps(clock.seconds))
+    say_seconds(name, seed, clock.seconds)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # from KiB to GiB
     labels = np.arange(10_000) % 10
     samples = sample(labels)
@@ -144,10 +143,25 @@ def one(name, seed, core, other):
         "steps": clock.steps,
         "images_per_second": clock.steps * batch_size / clock.seconds,
         "memory": memory,
+        "machine": machine(),
         **scores,
     }
-    with replacing(stem(name, seed).with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(result))
+    # One write to the end of the file: the other process may add its line meanwhile.
+    with open(RESULTS, "ab", buffering=0) as file:
+        file.write((json.dumps(result) + "\n").encode())
+
+
+def say_seconds(name, seed, seconds):
+    """Tells the other run of the pair when it has to end."""
+    with replacing(stem(name, seed).with_suffix(".seconds")) as temporary:
+        temporary.write_text(json.dumps(seconds))
+
+
+def machine():
+    """The processor's name, as Linux knows it."""
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else "unknown"
 
 
 def stem(name, seed):
@@ -172,9 +186,12 @@ def run(pairs, seeds):
 
 def run_pair(ours, public, seed):
     """Both at once; what is there already isn't trained again."""
-    done = {name: stem(name, seed).with_suffix(".json").exists() for name in (ours, public)}
+    found = {(r["name"], r["seed"]): r for results in read().values() for r in results}
+    done = {name: (name, seed) in found for name in (ours, public)}
     end = stem(ours, seed).with_suffix(".seconds")
-    if not done[ours]:
+    if done[ours]:
+        say_seconds(ours, seed, found[ours, seed]["seconds"])
+    else:
         end.unlink(missing_ok=True)
     processes = []
     for core, name in enumerate((ours, public)):
@@ -209,9 +226,9 @@ SPREAD = ("frechet_distance", "kernel_distance", "coverage")  # shown with ± st
 
 def read():
     """The results by name, a list over the seeds."""
+    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
     found = {}
-    for path in sorted(RUNS.glob("*-*.json")):
-        result = json.loads(path.read_text())
+    for result in sorted(map(json.loads, lines), key=lambda result: result["seed"]):
         found.setdefault(result["name"], []).append(result)
     return found
 
@@ -234,7 +251,8 @@ def table(path):
             shown = f"`{name}`" if name == ours else f"public {name}"
             seeds = ", ".join(str(result["seed"]) for result in found[name])
             lines.append(f"| {shown} | {' | '.join(cells)} | {seeds} |")
-    text = INTRODUCTION + "\n".join(lines) + "\n"
+    machines = {result["machine"] for results in found.values() for result in results}
+    text = INTRODUCTION.format(machine=", ".join(sorted(machines))) + "\n".join(lines) + "\n"
     if path is None:
         print(text)
     else:
@@ -248,15 +266,15 @@ INTRODUCTION = """# Recipes
 The table says what that costs and gives, beside the public Keras example of the same model with
 its published settings (re-created in `benchmarks/public_models.py`), for the same seconds on the
 same machine. Made by `python benchmarks/recipes.py run`, which trains both at once, on one CPU core
-each, and `python benchmarks/recipes.py table docs/recipes.md`: means over the seeds named, ± their
-standard deviation.
+each (of an {machine}), and `python benchmarks/recipes.py table docs/recipes.md`: means over the
+seeds named, ± their standard deviation.
 
 10,000 samples are compared with the 10,000 test images in the 64 features of a small classifier's
 last hidden layer (91% right on the test images). Values from other features are not comparable with
 these. Lower is better for the Fréchet and the kernel distance, higher for the others; class
 entropy is at most 3.32 bits. `label`: samples of a conditional model that the classifier takes
-for the class asked for. GiB: the most memory that the process had. A few minutes of one core are
-little for the public examples, whose pages train for much longer.
+for the class asked for. GiB: the most memory that the process had. Five minutes of one core are
+little for the public GANs, whose pages train for much longer.
 
 ![Samples of each](images/recipes.png)
 

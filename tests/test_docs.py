@@ -78,10 +78,17 @@ exec(sys.stdin.read(), {})
 """
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/distribution.md"])
+PAGES = [
+    path.relative_to(ROOT)
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
+    # test_serving_docs.py runs docs/serving.md.
+    if path.name != "serving.md" and SNIPPET.search(path.read_text())
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
 def test_page(page, tmp_path):
     snippets = SNIPPET.findall((ROOT / page).read_text())
-    assert snippets
     folder_of_photos(tmp_path / "photos")
     # As a reader runs them: one after the other, and in a process of its own, because strategies
     # of several pages or tests would share their collectives.

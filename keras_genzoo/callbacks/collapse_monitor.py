@@ -44,9 +44,14 @@ class CollapseMonitor(keras.callbacks.Callback):
       looks neither diversity nor coverage rises by 0.01;
     - little coverage: none of 0.1 in 20 looks. It may just need time: this stops nothing.
 
-    Training is the same as without the monitor. A look costs 2,000 samples, 2,000 scores and four
-    tables of 1,000 × 1,000 distances between features (together, for DCGAN on 28 × 28 images, what
-    training on 700 images does), and a picture a tenth of a second.
+    Training is the same as without the monitor. Samples are those of `model.sample`, by the
+    averaged generator if there is one; the gradient is that of the generator in training. Callbacks
+    that read its logs come after it. What it remembers begins anew with each `fit`, also with one
+    that resumes: the best look is the best since then.
+
+    A look costs 2,000 samples, 2,000 scores and four tables of 1,000 × 1,000 distances between
+    features (together, for DCGAN on 28 × 28 images, what training on 700 images does), and a
+    picture a tenth of a second.
 
     Args:
         real: Real data as the model takes them. Of more than 1,000, 1,000 are drawn.
@@ -102,7 +107,10 @@ class CollapseMonitor(keras.callbacks.Callback):
             )
         self.every = checks.check_positive_int(every, "every")
         self.patience = checks.check_positive_int(patience, "patience")
-        self.on_collapse, self.picture, self.seed = on_collapse, picture, seed
+        self.on_collapse, self.picture = on_collapse, picture
+        self.seed = checks.check_seed(seed)
+        if picture is not None:
+            pictures.check_path(picture, "picture")
         self.metric = PrecisionRecall(feature_extractor)
         self._choose(np.asarray(real), None if labels is None else np.asarray(labels))
         self._reset()

@@ -5,6 +5,8 @@ write that fails leaves the old picture as it was.
 """
 
 import math
+import os
+import pathlib
 
 import numpy as np
 
@@ -13,6 +15,16 @@ from keras_genzoo.files import replacing
 MIN_WIDTH = 500  # pixels; smaller grids are magnified by a whole number
 SEPARATOR = 2  # pixels between images
 SEPARATOR_GREY = 128
+
+
+def check_path(path, name):
+    """Refuses what can't be the path of a PNG file."""
+    path = pathlib.Path(path)
+    if path.suffix.lower() != ".png" or path.is_dir():
+        raise ValueError(
+            f"`{name}` must be the path of a PNG file, which ends in .png. "
+            f"Received: {name}={os.fspath(path)!r}"
+        )
 
 
 def as_uint8(images):

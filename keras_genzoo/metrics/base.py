@@ -10,14 +10,21 @@ import tensorflow as tf
 
 from keras_genzoo.layers.noise import place_in_global_batch
 
+BATCH = 256  # examples that go through a feature extractor at once
+
+
+class NotFiniteError(ValueError):
+    """Features are NaN or infinite, as those of a generator that diverged."""
+
 
 class GenerativeMetric(keras.metrics.Metric):
     """Base of the metrics that compare generated with real data in a space of features.
 
     In `compile(metrics=[...])` of a model of the zoo it is computed in evaluation, and so by `fit`
-    on its validation data; alone, `update_state(real, generated)` takes two arrays or many. The
-    result is worked out once, when it is asked for outside of a graph: the progress bar of
-    `evaluate` shows NaN until the end.
+    on its validation data, as many samples as there are validation data (of a model without
+    `sample`: their reconstructions); alone, `update_state(real, generated)` takes two arrays or
+    many. The result is worked out once, when it is asked for outside of a graph: the progress bar
+    of `evaluate` shows NaN until the end. Evaluation logs NaN where features are not finite.
 
     A subclass has `create(num_features)`, `update_features(real, generated)` and `compute()`.
 
@@ -27,8 +34,10 @@ class GenerativeMetric(keras.metrics.Metric):
         name: Of the logs.
     """
 
-    # The names of what `compute` returns.
+    # The names of what `compute` returns; none: one number by the metric's own name.
     log_names: tuple[str, ...] = ()
+    # The constructor's argument that maps data to features, and what it makes, in words.
+    argument, makes = "feature_extractor", "features"
 
     def __init__(
         self, feature_extractor: Callable | None = None, name: str | None = None, **kwargs
@@ -54,13 +63,17 @@ class GenerativeMetric(keras.metrics.Metric):
             features = self.features(tf.zeros((2, *data_shape[1:])))
             if features.shape[0] != 2:
                 raise ValueError(f"of 2 examples it makes {features.shape[0]}")
+            self.check_features(features)
             return int(features.shape[-1])
         except Exception as error:
             reason = str(error).strip().splitlines()[0]
             raise ValueError(
-                f"`feature_extractor` must map data {(None, *data_shape[1:])} to features. "
+                f"`{self.argument}` must map data {(None, *data_shape[1:])} to {self.makes}. "
                 f"Received: one that fails: {reason}"
             ) from error
+
+    def check_features(self, features: tf.Tensor) -> None:
+        """Refuses what is not of the kind that the metric compares."""
 
     def features(self, data) -> tf.Tensor:
         """Float32 features `(batch, num_features)`; uint8 images are scaled to [0, 1]."""
@@ -74,7 +87,10 @@ class GenerativeMetric(keras.metrics.Metric):
         return tf.reshape(data, (tf.shape(data)[0], int(np.prod(data.shape[1:]))))
 
     def update_state(self, real, generated, sample_weight=None) -> None:
-        """Adds a batch of real and one of generated data, `(batch, ...)` each."""
+        """Adds real and generated data, `(n, ...)` each.
+
+        Large arrays go through the feature extractor in batches of 256.
+        """
         if sample_weight is not None:
             raise ValueError(
                 f"`sample_weight` must be None. Received: sample_weight={sample_weight!r:.50}"
@@ -82,9 +98,20 @@ class GenerativeMetric(keras.metrics.Metric):
         if self.num_features is None:
             self.build(np.shape(real))
         self.check_replica()
+        context = tf.distribute.get_replica_context()
+        # Replicas have to update as often as each other.
+        alone = context is None or context.num_replicas_in_sync == 1
+        size = max(len(real), len(generated)) if alone and tf.executing_eagerly() else 0
+        if size <= BATCH:
+            return self._update(real=real, generated=generated)
+        for start in range(0, size, BATCH):
+            part = slice(start, start + BATCH)
+            self._update(real=real[part], generated=generated[part])
+
+    def _update(self, **batches):
         features = []
-        for name, data in {"real": real, "generated": generated}.items():
-            features.append(self.features(data))
+        for name, data in batches.items():
+            features.append(self._features_or_none(data))
             if features[-1].shape[-1] != self.num_features:
                 raise ValueError(
                     f"`{name}` must have {self.num_features} features an example, as the data "
@@ -92,6 +119,12 @@ class GenerativeMetric(keras.metrics.Metric):
                 )
         self.batches.assign_add(1)
         self.update_features(*features)
+
+    def _features_or_none(self, data):
+        # Of two arrays the shorter one ends first, and no network need take an empty batch.
+        if tf.executing_eagerly() and len(data) == 0:
+            return tf.zeros((0, self.num_features))
+        return self.features(data)
 
     def check_replica(self) -> None:
         """Refuses an update whose share on each replica is unknown: part of it would be lost."""
@@ -107,23 +140,36 @@ class GenerativeMetric(keras.metrics.Metric):
 
     @property
     def empty(self) -> bool:
-        """Whether it is known to have seen no data."""
+        """Whether it has seen no data; in a graph, where that isn't known, false."""
         return tf.executing_eagerly() and int(self.batches.numpy()) == 0
 
     def result(self):
         """The metric: a number, or a dictionary of them."""
-        if tf.executing_eagerly():
-            if self.empty:
-                raise ValueError(f"{self.name} has seen no data: call `update_state` first.")
-            values = self.compute()
-        else:
-            values = [tf.constant(np.nan)] * max(1, len(self.log_names))
-        return dict(zip(self.log_names, values, strict=True)) if self.log_names else values[0]
+        if self.empty:
+            raise ValueError(f"{self.name} has seen no data: call `update_state` first.")
+        logs = self.named(self.compute()) if tf.executing_eagerly() else self.unknown
+        return logs if self.log_names else logs[self.name]
+
+    def logs(self) -> dict:
+        """The result by names of logs; NaN where features were NaN or infinite."""
+        try:
+            return self.named(self.compute())
+        except NotFiniteError:
+            return self.unknown
+
+    def named(self, values) -> dict:
+        """Values as `compute` returns them, by names of logs."""
+        return dict(zip(self.log_names or (self.name,), values, strict=True))
+
+    @property
+    def unknown(self) -> dict:
+        """NaN by names of logs."""
+        return dict.fromkeys(self.log_names or (self.name,), tf.constant(np.nan))
 
     def finite(self, values: np.ndarray) -> np.ndarray:
         """The values, if none is NaN or infinite."""
         if not np.isfinite(values).all():
-            raise ValueError(f"{self.name} has seen features that are NaN or infinite.")
+            raise NotFiniteError(f"{self.name} has seen features that are NaN or infinite.")
         return values
 
     def get_config(self):

@@ -12,7 +12,13 @@ from keras_genzoo.metrics.base import GenerativeMetric
 
 
 class ClassifierMetric(GenerativeMetric):
-    """Base of the metrics of a classifier's probabilities `(batch, classes)` of generated data."""
+    """Base of the metrics of a classifier's probabilities `(batch, classes)` of generated data.
+
+    A subclass has `update_probabilities(probabilities)` and `of_marginal(marginal)`, the result
+    from the classes' mean probabilities and what it added up.
+    """
+
+    argument, makes = "classifier", "probabilities, which add up to 1"
 
     def __init__(self, classifier: Callable, name: str, **kwargs):
         if not callable(classifier):
@@ -22,14 +28,40 @@ class ClassifierMetric(GenerativeMetric):
             )
         super().__init__(classifier, name, **kwargs)
 
+    def create(self, num_features):
+        self.count = self.add_variable((), "zeros", "float64", name="count")
+        self.total = self.add_variable((num_features,), "zeros", "float64", name="total")
+        # Examples whose numbers are no probabilities: told at the end, for a graph can't.
+        self.unlike = self.add_variable((), "zeros", "float64", name="unlike")
+
+    def check_features(self, features):
+        if tf.reduce_any(self._no_probabilities(features)):
+            raise ValueError(f"of zeros it makes {features[0].numpy().round(2).tolist()!s:.50}")
+
+    @staticmethod
+    def _no_probabilities(rows):
+        # NaN is none of these: it is told apart.
+        sums = tf.reduce_sum(rows, axis=-1)
+        return (tf.abs(sums - 1.0) > 1e-3) | tf.reduce_any(rows < 0, axis=-1)
+
     def update_features(self, real, generated):
-        tf.debugging.assert_near(
-            tf.reduce_sum(generated, axis=-1),
-            1.0,
-            atol=1e-3,
-            message=f"`classifier` of {self.name} must give probabilities, which add up to 1.",
+        self.unlike.assign_add(
+            tf.math.count_nonzero(self._no_probabilities(generated), dtype="float64")
         )
-        self.update_probabilities(tf.cast(generated, tf.float64))
+        probabilities = tf.cast(generated, tf.float64)
+        self.count.assign_add(tf.cast(tf.shape(probabilities)[0], tf.float64))
+        self.total.assign_add(tf.reduce_sum(probabilities, axis=0))
+        self.update_probabilities(probabilities)
+
+    def compute(self):
+        marginal = self.finite(self.total.numpy() / self.count.numpy())
+        unlike = int(self.unlike.numpy())
+        if unlike:
+            raise ValueError(
+                f"`{self.argument}` of {self.name} must give {self.makes}. "
+                f"Received: other numbers for {unlike} of {self.count.numpy():.0f} examples"
+            )
+        return self.of_marginal(marginal)
 
     def get_config(self):
         config = super().get_config()
@@ -65,17 +97,13 @@ class InceptionScore(ClassifierMetric):
         super().__init__(classifier, name, **kwargs)
 
     def create(self, num_features):
-        self.count = self.add_variable((), "zeros", "float64", name="count")
-        self.total = self.add_variable((num_features,), "zeros", "float64", name="total")
+        super().create(num_features)
         self.negentropy = self.add_variable((), "zeros", "float64", name="negentropy")
 
     def update_probabilities(self, probabilities):
-        self.count.assign_add(tf.cast(tf.shape(probabilities)[0], tf.float64))
-        self.total.assign_add(tf.reduce_sum(probabilities, axis=0))
         self.negentropy.assign_add(tf.reduce_sum(tf.math.xlogy(probabilities, probabilities)))
 
-    def compute(self):
-        marginal = self.finite(self.total.numpy()) / self.count.numpy()
+    def of_marginal(self, marginal):
         known = marginal[marginal > 0]
         mean = self.negentropy.numpy() / self.count.numpy()
         return [float(np.exp(mean - np.sum(known * np.log(known))))]
@@ -97,6 +125,7 @@ class ClassBalance(ClassifierMetric):
         super().__init__(classifier, name, **kwargs)
 
     def create(self, num_features):
+        super().create(num_features)
         self.counts = self.add_variable((num_features,), "zeros", "float64", name="counts")
         shares = [f"class_share_{i}" for i in range(num_features)]
         self.log_names = ("class_entropy", "missing_classes", *shares)
@@ -105,7 +134,7 @@ class ClassBalance(ClassifierMetric):
         found = tf.one_hot(tf.argmax(probabilities, axis=-1), self.num_features, dtype=tf.float64)
         self.counts.assign_add(tf.reduce_sum(found, axis=0))
 
-    def compute(self):
+    def of_marginal(self, marginal):
         counts = self.counts.numpy()
         shares = counts / counts.sum()
         known = shares[shares > 0]

@@ -39,6 +39,13 @@ def check_positive_int(value, name: str) -> int:
     return int(value)
 
 
+def check_seed(seed) -> int:
+    """An integer that TensorFlow takes as a seed."""
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or not 0 <= seed < 2**31:
+        raise ValueError(f"`seed` must be an integer in [0, 2**31). Received: seed={seed!r}")
+    return int(seed)
+
+
 def _is_positive_int(value) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
 

@@ -121,7 +121,14 @@ class EncoderDecoder(GenerativeModel):
         x, labels = self.unpack(data)
         losses, reconstruction = self.losses_and_reconstruction(x, labels, training=False)
         self.log(**losses)
-        return self.compute_metrics(x, x, reconstruction)
+        logs = self.compute_metrics(x, x, reconstruction)
+        if self.generative_metrics:
+            logs |= self.judge(x, self.generated(reconstruction, labels))
+        return logs
+
+    def generated(self, reconstruction, labels):
+        """What the metrics of generated data judge."""
+        return reconstruction
 
     def encode(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Codes `(n, latent_dim)` of data `(n, *data_shape)`."""

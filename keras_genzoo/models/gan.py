@@ -289,7 +289,7 @@ class GAN(LatentSampling, GenerativeModel):
         logs = self.discriminator_losses(shown, shown_fake, labels, noise, training=False)
         scores = self.score(shown_fake, labels, training=False)
         self.log(generator_loss=self.loss.generator_loss(scores), **logs)
-        return self.compute_metrics(real, real, fake)
+        return self.compute_metrics(real, real, fake) | self.judge(real, fake)
 
     def served_networks(self):
         return [self.generator if self.average is None else self.average.network]

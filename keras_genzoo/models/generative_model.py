@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 
 import keras
@@ -142,23 +143,37 @@ class GenerativeModel(Saving, Serving, keras.Model):
         for generator in self.seed_generators():
             differ_by_replica(generator)
         self._trackers = {name: keras.metrics.Mean(name) for name in self.log_names}
-        if self._compile_metrics is not None:
-            data = keras.KerasTensor((None, *self.data_shape))
-            self._compile_metrics.build(data, data)
-            names = [
-                name
-                for metric in self._compile_metrics.metrics
-                for name in getattr(metric, "log_names", ()) or (metric.name,)
-            ]
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(
-                    "`metrics` must have logs of different names. "
-                    f"Received: two of {', '.join(twice)}"
-                )
-            for metric in self._compile_metrics.metrics:
-                if isinstance(metric, GenerativeMetric) and metric.num_features is None:
-                    metric.build(data.shape)
+        self._build_metrics()
+
+    def _build_metrics(self):
+        if self._compile_metrics is None:
+            return
+        data = keras.KerasTensor((None, *self.data_shape))
+        self._compile_metrics.build(data, data)
+        for metric in self.generative_metrics:
+            if metric.num_features is None:
+                metric.build(data.shape)
+        names = [metric.name for metric in self.data_metrics]
+        names += [name for metric in self.generative_metrics for name in metric.unknown]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f"`metrics` must have logs of different names. Received: two of {', '.join(twice)}"
+            )
+
+    @property
+    def generative_metrics(self) -> list[GenerativeMetric]:
+        """Those of `compile` that compare generated with real data."""
+        return [m for m in self._compiled if isinstance(m, GenerativeMetric)]
+
+    @property
+    def data_metrics(self) -> list[keras.metrics.Metric]:
+        """Those of `compile` that compare each example with what the model makes of it."""
+        return [m for m in self._compiled if not isinstance(m, GenerativeMetric)]
+
+    @property
+    def _compiled(self):
+        return [] if self._compile_metrics is None else self._compile_metrics.metrics
 
     def get_compile_config(self) -> dict | None:
         """The arguments of `compile`, serialized; None before it."""
@@ -168,12 +183,21 @@ class GenerativeModel(Saving, Serving, keras.Model):
         arguments |= self._compile_arguments
         # Metrics may share a network, which Keras would save once and look for in each of them.
         metrics = tf.nest.flatten(arguments.pop("metrics", None) or [])
-        kept = [m for m in metrics if getattr(m, "feature_extractor", None) is None]
-        arguments["metrics"] = kept or None
-        return keras.saving.serialize_keras_object(arguments)
+        left_out = [m for m in metrics if getattr(m, "feature_extractor", None) is not None]
+        arguments["metrics"] = [m for m in metrics if m not in left_out] or None
+        config = keras.saving.serialize_keras_object(arguments)
+        return {**config, "metrics_left_out": [metric.name for metric in left_out]}
 
     def compile_from_config(self, config: dict) -> None:
         """Compiles as the saved model was; its optimizers' state is loaded afterwards."""
+        config = dict(config)
+        left_out = config.pop("metrics_left_out", None)
+        if left_out:
+            warnings.warn(
+                f"The model was saved without its metrics {', '.join(left_out)}, which have "
+                "networks of their own: call `compile` again to have them.",
+                stacklevel=2,
+            )
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     @property
@@ -330,18 +354,29 @@ class GenerativeModel(Saving, Serving, keras.Model):
         return self._for_workers(results)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None) -> dict:
-        """Keras's: updates the metrics of `compile`, and returns all logs."""
-        return self._for_workers(super().compute_metrics(x, y, y_pred, sample_weight))
+        """Keras's, but for the metrics of generated data: updates the others, returns all logs."""
+        for metric in self.data_metrics:
+            metric.update_state(y, y_pred, sample_weight=sample_weight)
+        return self._for_workers(self.get_metrics_result())
 
     def get_metrics_result(self) -> dict:
         """The logs so far; a metric may give several."""
         logs = {name: tracker.result() for name, tracker in self._trackers.items()}
-        compiled = self._compile_metrics
-        # The training of a GAN doesn't update them.
-        if compiled is not None and not any(getattr(m, "empty", False) for m in compiled.metrics):
-            for name, value in compiled.result().items():
-                logs |= value if isinstance(value, dict) else {name: value}
+        for metric in self.data_metrics:
+            value = metric.result()
+            logs |= value if isinstance(value, dict) else {metric.name: value}
+        # In a graph they are logged by `judge` alone: training doesn't update them.
+        for metric in self.generative_metrics if tf.executing_eagerly() else ():
+            logs |= {} if metric.empty else metric.logs()
         return logs
+
+    def judge(self, real: tf.Tensor, generated: tf.Tensor) -> dict:
+        """Updates the metrics of generated data; their logs are NaN until `evaluate` ends."""
+        logs = {}
+        for metric in self.generative_metrics:
+            metric.update_state(real, generated)
+            logs |= metric.unknown
+        return self._for_workers(logs)
 
     def _for_workers(self, logs: dict) -> dict:
         # Keras averages logs over several workers along an axis that scalars lack.

@@ -120,6 +120,12 @@ class VAE(LatentSampling, EncoderDecoder):
 
     generate = decode_step
 
+    def generated(self, reconstruction, labels):
+        """Samples: as many as reconstructions, of the same labels."""
+        size = keras.ops.shape(reconstruction)[0]
+        latents = self.evaluation_noise.normal((size, self.latent_dim))
+        return self.generate(latents, labels, training=False)
+
     def losses_and_reconstruction(self, x, labels, training):
         noise = self.noise if training else self.evaluation_noise
         mean, log_variance = self.posterior(x, labels, training)

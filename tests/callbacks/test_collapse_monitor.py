@@ -532,6 +532,9 @@ POINTS = np.random.default_rng(0).random((20, 2))
         ({"feature_extractor": 3}, "`feature_extractor` must be .*Received: feature_extractor=3"),
         ({"real": POINTS[:5]}, r"`real` must be .* 6 or more .*Received: shape \(5, 2\)"),
         ({"real": None}, r"`real` must be .*Received: shape \(\)"),
+        ({"seed": -1}, r"`seed` must be an integer in .*Received: seed=-1"),
+        ({"seed": None}, r"`seed` must be an integer in .*Received: seed=None"),
+        ({"picture": "a/monitor"}, "`picture` must be .*Received: picture='a/monitor'"),
         ({"labels": [1, 2]}, r"`labels` must hold .* 20 examples.*Received: shape \(2,\)"),
     ],
 )

@@ -10,8 +10,8 @@ from keras_genzoo.metrics import ClassBalance, FrechetDistance, InceptionScore, 
 
 
 def probabilities(x):
-    """A classifier of rows that are probabilities already."""
-    return x
+    """A classifier of rows that are probabilities already, and of the zeros that it is tried on."""
+    return tf.where(tf.reduce_all(x == 0, axis=-1, keepdims=True), 0.25, x)
 
 
 ROWS = np.random.default_rng(0).dirichlet(np.ones(4), size=60).astype("float32")
@@ -56,9 +56,18 @@ def test_class_balance(batch):
     )
 
 
-def test_scores_that_are_no_probabilities_are_refused():
-    with pytest.raises(tf.errors.InvalidArgumentError, match="must give probabilities"):
-        run(InceptionScore(probabilities), 2 * ROWS)
+@pytest.mark.parametrize("name", ["InceptionScore", "ClassBalance"])
+def test_what_is_no_probability_is_refused(name):
+    metric = getattr(metrics, name)
+    logits = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    match = r"`classifier` must map data \(None, 4\) to probabilities, which add up to 1. Received"
+    with pytest.raises(ValueError, match=match):
+        metric(logits).build((None, 4))
+    # These give themselves away later, one by its sum and one by its sign.
+    for wrong in (2 * ROWS, ROWS + np.float32([1, -1, 0, 0])):
+        match = r"`classifier` of \w+ must give probabilities.*other numbers for 60 of 60 examples"
+        with pytest.raises(ValueError, match=match):
+            run(metric(probabilities), wrong)
 
 
 @pytest.mark.parametrize("name", ["InceptionScore", "ClassBalance"])
@@ -69,7 +78,7 @@ def test_bad_input(name):
             metric(wrong)
     with pytest.raises(ValueError, match="has seen no data"):
         metric(probabilities).result()
-    with pytest.raises(tf.errors.InvalidArgumentError, match="must give probabilities"):
+    with pytest.raises(ValueError, match="NaN or infinite"):
         run(metric(probabilities), np.full_like(ROWS, np.nan))
 
 

@@ -347,9 +347,79 @@ def test_saved_models_forget_metrics_that_share_a_network(digits, tmp_path):
     model.compile(metrics=[*shared, keras.metrics.MeanSquaredError()])
     expected = model.evaluate(x, verbose=0, return_dict=True)
     model.save(tmp_path / "m.keras")
-    logs = keras.saving.load_model(tmp_path / "m.keras").evaluate(x, verbose=0, return_dict=True)
+    match = "without its metrics frechet_distance, kernel_distance, precision_recall, which"
+    with pytest.warns(UserWarning, match=match):
+        copy = keras.saving.load_model(tmp_path / "m.keras")
+    logs = copy.evaluate(x, verbose=0, return_dict=True)
     assert set(logs) == {"generator_loss", "discriminator_loss", "mean_squared_error"}
     assert logs == pytest.approx({name: expected[name] for name in logs}, rel=1e-5)
+
+
+def judged(name):
+    model = CASES[name].build()
+    model.compile(metrics=[make(m) for m in METRICS])
+    return model
+
+
+def test_of_a_vae_samples_are_judged(digits):
+    x = digits[0][:100]
+    model = judged("VAE")
+    logs = model.evaluate(x, batch_size=100, verbose=0, return_dict=True)
+    noise = genzoo.layers.Noise(0)
+    noise.normal((100, model.latent_dim))  # the posterior's
+    samples = model.decode(noise.normal((100, model.latent_dim)))
+    values = result(make("PrecisionRecall"), x, samples)
+    assert [logs[n] for n in metrics.PrecisionRecall.log_names] == pytest.approx(values)
+    assert logs["frechet_distance"] == pytest.approx(
+        result(make("FrechetDistance"), x, samples)[0], rel=1e-4
+    )
+
+
+def test_of_an_autoencoder_reconstructions_are_judged(digits):
+    x = digits[0][:100]
+    model = judged("Autoencoder")
+    logs = model.evaluate(x, verbose=0, return_dict=True)
+    values = result(make("PrecisionRecall"), x, model.reconstruct(x))
+    assert [logs[n] for n in metrics.PrecisionRecall.log_names] == pytest.approx(values)
+
+
+@pytest.mark.parametrize("eager", [False, True], ids=["graph", "eager"])
+@pytest.mark.parametrize("name", ["GAN", "VAE", "Autoencoder"])
+def test_training_is_not_judged(name, eager, digits):
+    x, model = digits[0][:64], CASES[name].build()
+    error = keras.metrics.MeanSquaredError()
+    model.compile(metrics=[*(make(m) for m in METRICS), error], run_eagerly=eager)
+    history = model.fit(x, epochs=1, verbose=0).history
+    assert set(history) == {*model.log_names} | ({error.name} if name != "GAN" else set())
+    assert all(metric.empty for metric in model.generative_metrics)
+
+
+def test_a_diverged_model_is_no_error_in_fit(digits):
+    x, model = digits[0][:64], judged("GAN")
+    model.generator.set_weights([np.full_like(w, np.nan) for w in model.generator.get_weights()])
+    monitor = genzoo.callbacks.CollapseMonitor(x, on_collapse="stop")
+    with pytest.warns(UserWarning, match="NaN or infinite numbers in"):
+        history = model.fit(x, validation_data=x, epochs=3, verbose=0, callbacks=[monitor]).history
+    names = ["frechet_distance", "kernel_distance", "kernel_distance_std", "coverage"]
+    np.testing.assert_array_equal([history[f"val_{n}"] for n in names], np.full((4, 1), np.nan))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_large_arrays_go_through_the_extractor_in_batches(name):
+    sizes = []
+
+    def extractor(x):
+        sizes.append(len(x))
+        return x
+
+    metric = make(name, feature_extractor=extractor)
+    assert result(metric, REAL, FAKE) == result(make(name), REAL, FAKE)
+    # Two zeros come first; the shorter array ends with less than a batch.
+    assert sizes == [2, 256, 256, 144, 44]
+    metric = make(name, feature_extractor=extractor)
+    assert result(metric, REAL, FAKE[:200]) == pytest.approx(
+        result(make(name), REAL, FAKE[:200]), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("name", METRICS)
