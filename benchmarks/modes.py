@@ -64,19 +64,29 @@ ROWS = {
     "VAE": {"model": genzoo.VAE},
     "instance noise": {"noise": 30},
     "noise + minibatch stddev": {"noise": 30, "critic": {"minibatch_stddev": 32}},
-    "noise + minibatch stddev, long": {
+    "non-saturating, long": {"steps": 6 * STEPS},
+    "noise + minibatch stddev + two rates, long": {
         "noise": 15,
         "critic": {"minibatch_stddev": 32},
+        "rates": (1e-3, 2e-3),
         "steps": 6 * STEPS,
     },
 }
 
 
 # Rows of the picture, whose first seed keeps samples.
-SHOWN = ("non-saturating", "WGAN-GP", "R1, weight 0.1", "PacGAN4", "noise + minibatch stddev, long")
+SHOWN = ("non-saturating", "WGAN-GP", "R1, weight 0.1", "PacGAN4", [*ROWS][-1])
 
 
-def make(mixture, model=genzoo.GAN, critic=None, noise=None, steps=STEPS, **options):
+def make(
+    mixture,
+    model=genzoo.GAN,
+    critic=None,
+    noise=None,
+    rates=(1e-3, 1e-3),
+    steps=STEPS,
+    **options,
+):
     """The compiled model of a row, and the batch and steps of its `fit`."""
     networks = genzoo.networks
     scale = float(np.abs(mixture.means).max())
@@ -104,8 +114,8 @@ def make(mixture, model=genzoo.GAN, critic=None, noise=None, steps=STEPS, **opti
         # The paper's optimizer: with momentum, it says, clipped critics became unstable.
         keras.optimizers.RMSprop(decay(5e-4, steps * n))
         if isinstance(model, genzoo.WGAN)
-        else keras.optimizers.Adam(decay(1e-3, steps * n), beta_1=0.5)
-        for n in (1, model.critic_steps)
+        else keras.optimizers.Adam(decay(rate, steps * n), beta_1=0.5)
+        for n, rate in zip((1, model.critic_steps), rates, strict=True)
     ]
     model.compile(*for_players, steps_per_execution=50)
     return model, BATCH * model.critic_steps, steps
