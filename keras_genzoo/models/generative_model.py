@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Sequence
 
 import keras
@@ -12,15 +11,15 @@ import tensorflow as tf
 from keras.optimizers import LossScaleOptimizer
 
 from keras_genzoo.layers.noise import Noise, differ_by_replica, place_in_global_batch
-from keras_genzoo.metrics.base import GenerativeMetric
 from keras_genzoo.models import checks
+from keras_genzoo.models.logs import Logs
 from keras_genzoo.models.players import Optimizers, for_players
 from keras_genzoo.models.saving import Saving
 from keras_genzoo.models.serving import Serving
 from keras_genzoo.networks import is_image
 
 
-class GenerativeModel(Saving, Serving, keras.Model):
+class GenerativeModel(Logs, Saving, Serving, keras.Model):
     """Base of the zoo.
 
     A subclass builds its networks in its constructor, sets an attribute for every constructor
@@ -72,11 +71,6 @@ class GenerativeModel(Saving, Serving, keras.Model):
     def optimized_variables(self) -> dict[str, list]:
         """The variables that each optimizer updates, by the same names."""
         return {"optimizer": self.trainable_variables}
-
-    @property
-    def log_names(self) -> tuple[str, ...]:
-        """The names of what `train_step` logs."""
-        raise NotImplementedError
 
     def _compile(self, optimizers: dict, **options) -> None:
         """Compiles with optimizers by name; None means the default."""
@@ -142,69 +136,7 @@ class GenerativeModel(Saving, Serving, keras.Model):
             self.optimizer = Optimizers([getattr(self, name) for name in chosen])
         for generator in self.seed_generators():
             differ_by_replica(generator)
-        self._trackers = {name: keras.metrics.Mean(name) for name in self.log_names}
-        self._build_metrics()
-
-    def _build_metrics(self):
-        if self._compile_metrics is None:
-            return
-        data = keras.KerasTensor((None, *self.data_shape))
-        self._compile_metrics.build(data, data)
-        for metric in self.generative_metrics:
-            if metric.num_features is None:
-                metric.build(data.shape)
-        names = [metric.name for metric in self.data_metrics]
-        names += [name for metric in self.generative_metrics for name in metric.unknown]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(
-                f"`metrics` must have logs of different names. Received: two of {', '.join(twice)}"
-            )
-
-    @property
-    def generative_metrics(self) -> list[GenerativeMetric]:
-        """Those of `compile` that compare generated with real data."""
-        return [m for m in self._compiled if isinstance(m, GenerativeMetric)]
-
-    @property
-    def data_metrics(self) -> list[keras.metrics.Metric]:
-        """Those of `compile` that compare each example with what the model makes of it."""
-        return [m for m in self._compiled if not isinstance(m, GenerativeMetric)]
-
-    @property
-    def _compiled(self):
-        return [] if self._compile_metrics is None else self._compile_metrics.metrics
-
-    def get_compile_config(self) -> dict | None:
-        """The arguments of `compile`, serialized; None before it."""
-        if not self.compiled:
-            return None
-        arguments = {name: getattr(self, name) for name in self.default_optimizers()}
-        arguments |= self._compile_arguments
-        # Metrics may share a network, which Keras would save once and look for in each of them.
-        metrics = tf.nest.flatten(arguments.pop("metrics", None) or [])
-        left_out = [m for m in metrics if getattr(m, "feature_extractor", None) is not None]
-        arguments["metrics"] = [m for m in metrics if m not in left_out] or None
-        config = keras.saving.serialize_keras_object(arguments)
-        return {**config, "metrics_left_out": [metric.name for metric in left_out]}
-
-    def compile_from_config(self, config: dict) -> None:
-        """Compiles as the saved model was; its optimizers' state is loaded afterwards."""
-        config = dict(config)
-        left_out = config.pop("metrics_left_out", None)
-        if left_out:
-            warnings.warn(
-                f"The model was saved without its metrics {', '.join(left_out)}, which have "
-                "networks of their own: call `compile` again to have them.",
-                stacklevel=2,
-            )
-        self.compile(**keras.saving.deserialize_keras_object(config))
-
-    @property
-    def metrics(self) -> list:
-        """What `train_step` logs, and the metrics of `compile`."""
-        compiled = [] if self._compile_metrics is None else [self._compile_metrics]
-        return [*getattr(self, "_trackers", {}).values(), *compiled]
+        self.build_metrics()
 
     # Fitting: what a train_step is made of. -----------------------------------------------------
 
@@ -345,44 +277,6 @@ class GenerativeModel(Saving, Serving, keras.Model):
         scale = optimizer.scale_loss(tf.ones_like(loss))
         gradients = tape.gradient(loss, variables, output_gradients=scale)
         optimizer.apply(gradients, variables)
-
-    def log(self, **values: tf.Tensor) -> dict:
-        """Adds to the epoch's means, and returns all of them."""
-        for name, value in values.items():
-            self._trackers[name].update_state(value)
-        results = {name: tracker.result() for name, tracker in self._trackers.items()}
-        return self._for_workers(results)
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None) -> dict:
-        """Keras's, but for the metrics of generated data: updates the others, returns all logs."""
-        for metric in self.data_metrics:
-            metric.update_state(y, y_pred, sample_weight=sample_weight)
-        return self._for_workers(self.get_metrics_result())
-
-    def get_metrics_result(self) -> dict:
-        """The logs so far; a metric may give several."""
-        logs = {name: tracker.result() for name, tracker in self._trackers.items()}
-        for metric in self.data_metrics:
-            value = metric.result()
-            logs |= value if isinstance(value, dict) else {metric.name: value}
-        # In a graph they are logged by `judge` alone: training doesn't update them.
-        for metric in self.generative_metrics if tf.executing_eagerly() else ():
-            logs |= {} if metric.empty else metric.logs()
-        return logs
-
-    def judge(self, real: tf.Tensor, generated: tf.Tensor) -> dict:
-        """Updates the metrics of generated data; their logs are NaN until `evaluate` ends."""
-        logs = {}
-        for metric in self.generative_metrics:
-            metric.update_state(real, generated)
-            logs |= metric.unknown
-        return self._for_workers(logs)
-
-    def _for_workers(self, logs: dict) -> dict:
-        # Keras averages logs over several workers along an axis that scalars lack.
-        if self._several_workers:
-            return {name: tf.expand_dims(value, 0) for name, value in logs.items()}
-        return logs
 
     # Verbs. -------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import warnings
 import zipfile
 
 import keras
+import tensorflow as tf
 
 from keras_genzoo.files import replacing
 
@@ -35,6 +36,31 @@ class Saving:
     def from_config(cls, config: dict, custom_objects=None):
         """The model of a config."""
         return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
+
+    def get_compile_config(self) -> dict | None:
+        """The arguments of `compile`, serialized; None before it."""
+        if not self.compiled:
+            return None
+        arguments = {name: getattr(self, name) for name in self.default_optimizers()}
+        arguments |= self._compile_arguments
+        # Metrics may share a network, which Keras would save once and look for in each of them.
+        metrics = tf.nest.flatten(arguments.pop("metrics", None) or [])
+        left_out = [m for m in metrics if getattr(m, "feature_extractor", None) is not None]
+        arguments["metrics"] = [m for m in metrics if m not in left_out] or None
+        config = keras.saving.serialize_keras_object(arguments)
+        return {**config, "metrics_left_out": [metric.name for metric in left_out]}
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compiles as the saved model was; its optimizers' state is loaded afterwards."""
+        config = dict(config)
+        left_out = config.pop("metrics_left_out", None)
+        if left_out:
+            warnings.warn(
+                f"The model was saved without its metrics {', '.join(left_out)}, which have "
+                "networks of their own: call `compile` again to have them.",
+                stacklevel=2,
+            )
+        self.compile(**keras.saving.deserialize_keras_object(config))
 
     def save(self, filepath, overwrite: bool = True, zipped: bool | None = None, **kwargs) -> None:
         """Keras's `save`; what is at `filepath` stays until the new file is complete.
