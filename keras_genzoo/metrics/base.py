@@ -38,6 +38,8 @@ class GenerativeMetric(keras.metrics.Metric):
     log_names: tuple[str, ...] = ()
     # The constructor's argument that maps data to features, and what it makes, in words.
     argument, makes = "feature_extractor", "features"
+    # The fewest examples of each kind that can be compared.
+    min_examples = 1
 
     def __init__(
         self, feature_extractor: Callable | None = None, name: str | None = None, **kwargs
@@ -95,6 +97,11 @@ class GenerativeMetric(keras.metrics.Metric):
             raise ValueError(
                 f"`sample_weight` must be None. Received: sample_weight={sample_weight!r:.50}"
             )
+        for name, data in {"real": real, "generated": generated}.items():
+            if not isinstance(data, (np.ndarray, tf.Tensor, list)) or np.ndim(data) == 0:
+                raise ValueError(
+                    f"`{name}` must be an array (n, ...). Received: {name}={data!r:.50}"
+                )
         if self.num_features is None:
             self.build(np.shape(real))
         self.check_replica()
@@ -166,6 +173,14 @@ class GenerativeMetric(keras.metrics.Metric):
         """NaN by names of logs."""
         return dict.fromkeys(self.log_names or (self.name,), tf.constant(np.nan))
 
+    def check_examples(self, fewest: float) -> None:
+        """Refuses fewer examples of a kind than can be compared."""
+        if fewest < self.min_examples:
+            raise ValueError(
+                f"{self.name} needs {self.min_examples} examples or more of each kind. "
+                f"Received: {fewest:.0f}"
+            )
+
     def finite(self, values: np.ndarray) -> np.ndarray:
         """The values, if none is NaN or infinite."""
         if not np.isfinite(values).all():
@@ -233,7 +248,6 @@ class StoredMetric(GenerativeMetric):
     A subclass has `max_examples`, and `compare(real, generated)` of float64 arrays.
     """
 
-    # The fewest examples of each kind that can be compared.
     min_examples = 2
 
     def create(self, num_features):
@@ -246,10 +260,5 @@ class StoredMetric(GenerativeMetric):
 
     def compute(self):
         sets = [self.finite(store.values()) for store in self.stores]
-        fewest = min(len(features) for features in sets)
-        if fewest < self.min_examples:
-            raise ValueError(
-                f"{self.name} needs {self.min_examples} examples or more of each kind. "
-                f"Received: {fewest}"
-            )
+        self.check_examples(min(len(features) for features in sets))
         return self.compare(*sets)

@@ -54,6 +54,7 @@ class ClassifierMetric(GenerativeMetric):
         self.update_probabilities(probabilities)
 
     def compute(self):
+        self.check_examples(self.count.numpy())
         marginal = self.finite(self.total.numpy() / self.count.numpy())
         unlike = int(self.unlike.numpy())
         if unlike:

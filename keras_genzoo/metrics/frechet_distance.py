@@ -53,6 +53,7 @@ class FrechetDistance(GenerativeMetric):
     Equilibrium, NeurIPS 2017.
     """
 
+    min_examples = 2
     _direction = "down"  # what Keras's callbacks read: less is better
 
     def __init__(self, feature_extractor=None, name="frechet_distance", **kwargs):
@@ -91,8 +92,7 @@ class FrechetDistance(GenerativeMetric):
     def moments(self, sums):
         """Mean and unbiased covariance."""
         count, total = sums["count"].numpy(), sums["sum"].numpy()
-        if count < 2:
-            raise ValueError(f"{self.name} needs two examples or more. Received: {count:.0f}")
+        self.check_examples(count)
         if count <= self.num_features:
             warnings.warn(
                 f"{self.name} needs more examples than features: its bias, upwards, falls as 1 "

@@ -176,6 +176,7 @@ class GenerativeModel(Logs, Saving, Serving, keras.Model):
             size = arguments.get("validation_batch_size") or batch_size
             labels = self._labels(labels)
             data = self.check_data_set(data, labels, size, "validation_data")
+            self.check_validation_size(data)
             arguments["validation_data"] = data if labels is None else (data, labels)
         if self._several_workers and hasattr(x, "shape") and arguments.get("shuffle", True):
             arguments.update(self._shuffled_alike(x, y, batch_size))

@@ -26,13 +26,22 @@ class Logs:
         for metric in self.generative_metrics:
             if metric.num_features is None:
                 metric.build(data.shape)
-        names = [metric.name for metric in self.data_metrics]
+        names = [*self.log_names, *(metric.name for metric in self.data_metrics)]
         names += [name for metric in self.generative_metrics for name in metric.unknown]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(
                 f"`metrics` must have logs of different names. Received: two of {', '.join(twice)}"
             )
+
+    def check_validation_size(self, data) -> None:
+        """Refuses arrays of fewer examples than the metrics of generated data can compare."""
+        for metric in self.generative_metrics:
+            if hasattr(data, "shape") and len(data) < metric.min_examples:
+                raise ValueError(
+                    f"`validation_data` must have {metric.min_examples} examples or more, for "
+                    f"{metric.name}. Received: {len(data)}"
+                )
 
     @property
     def generative_metrics(self) -> list[GenerativeMetric]:

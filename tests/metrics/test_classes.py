@@ -78,6 +78,10 @@ def test_bad_input(name):
             metric(wrong)
     with pytest.raises(ValueError, match="has seen no data"):
         metric(probabilities).result()
+    with pytest.raises(ValueError, match=r"needs 1 examples or more.*Received: 0"):
+        nothing = metric(probabilities)
+        nothing.update_state(ROWS, ROWS[:0])
+        nothing.result()
     with pytest.raises(ValueError, match="NaN or infinite"):
         run(metric(probabilities), np.full_like(ROWS, np.nan))
 

@@ -296,6 +296,9 @@ def test_bad_input(name):
         make(name).result()
     with pytest.raises(ValueError, match="NaN or infinite"):
         result(make(name), np.full_like(REAL, np.nan), FAKE)
+    for wrong in (3.0, tf.data.Dataset.from_tensors(REAL)):
+        with pytest.raises(ValueError, match=r"`generated` must be an array.*Received: generated="):
+            make(name).update_state(REAL, wrong)
     with pytest.raises(ValueError, match=r"`sample_weight` must be None.*Received"):
         make(name).update_state(REAL, FAKE, sample_weight=np.ones(400))
     wrong = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
@@ -305,7 +308,22 @@ def test_bad_input(name):
         make(name, feature_extractor=wrong).update_state(REAL, FAKE)
 
 
-@pytest.mark.parametrize("name, fewest", [("KernelDistance", 2), ("PrecisionRecall", 4)])
+FEWEST = [("FrechetDistance", 2), ("KernelDistance", 2), ("PrecisionRecall", 4)]
+
+
+@pytest.mark.parametrize("name, fewest", FEWEST)
+def test_too_few_validation_data_are_told_of_before_training(name, fewest, digits):
+    x, model = digits[0][:32], CASES["GAN"].build()
+    model.compile(metrics=[make(name)])
+    before = model.generator.get_weights()
+    match = rf"`validation_data` must have {fewest} examples or more.*Received: {fewest - 1}"
+    with pytest.raises(ValueError, match=match):
+        model.fit(x, validation_data=x[: fewest - 1], verbose=0)
+    np.testing.assert_array_equal(before[0], model.generator.get_weights()[0])
+
+
+@pytest.mark.filterwarnings("ignore:frechet_distance needs more examples")
+@pytest.mark.parametrize("name, fewest", FEWEST)
 def test_too_few_examples(name, fewest):
     too_few = fewest - 1
     with pytest.raises(ValueError, match=f"needs {fewest} examples or more.*Received: {too_few}"):
@@ -465,6 +483,8 @@ def test_logs_of_one_name_are_refused():
     twice = [metrics.PrecisionRecall(name=name) for name in ("first", "second")]
     with pytest.raises(ValueError, match=r"`metrics` must have logs of different names.*coverage"):
         model.compile(metrics=twice)
+    with pytest.raises(ValueError, match="two of generator_loss"):
+        model.compile(metrics=[keras.metrics.MeanSquaredError("generator_loss")])
 
 
 def test_callbacks_know_which_way_is_better(digits):
