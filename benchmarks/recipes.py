@@ -273,8 +273,9 @@ seeds named, ± their standard deviation.
 last hidden layer (91% right on the test images). Values from other features are not comparable with
 these. Lower is better for the Fréchet and the kernel distance, higher for the others; class
 entropy is at most 3.32 bits. `label`: samples of a conditional model that the classifier takes
-for the class asked for. GiB: the most memory that the process had. Five minutes of one core are
-little for the public GANs, whose pages train for much longer.
+for the class asked for. GiB: the most memory that the process had. Other jobs ran beside these, and
+the machine's speed varied by two: compare seconds and images/s within a pair. Minutes of one core
+are little for the public GANs, whose pages train for much longer.
 
 ![Samples of each](images/recipes.png)
 
