@@ -65,7 +65,7 @@ ROWS = {
     "instance noise": {"noise": 30},
     "noise + minibatch stddev": {"noise": 30, "critic": {"minibatch_stddev": 32}},
     "non-saturating, long": {"steps": 6 * STEPS},
-    "noise + minibatch stddev + two rates, long": {
+    "noise, stddev, two rates, long": {
         "noise": 15,
         "critic": {"minibatch_stddev": 32},
         "rates": (1e-3, 2e-3),
