@@ -68,7 +68,7 @@ class GenerativeMetric(keras.metrics.Metric):
             self.check_features(features)
             return int(features.shape[-1])
         except Exception as error:
-            reason = str(error).strip().splitlines()[0]
+            reason = " ".join(str(error).split())[:300]
             raise ValueError(
                 f"`{self.argument}` must map data {(None, *data_shape[1:])} to {self.makes}. "
                 f"Received: one that fails: {reason}"

@@ -74,15 +74,21 @@ class Logs:
         """Keras's, but for the metrics of generated data: updates the others, returns all logs."""
         for metric in self.data_metrics:
             metric.update_state(y, y_pred, sample_weight=sample_weight)
-        return self._for_workers(self.get_metrics_result())
+        return self._for_workers(self._step_logs())
 
-    def get_metrics_result(self) -> dict:
-        """The logs so far; a metric may give several."""
+    def _step_logs(self):
         logs = {name: tracker.result() for name, tracker in self._trackers.items()}
         for metric in self.data_metrics:
             value = metric.result()
             logs |= value if isinstance(value, dict) else {metric.name: value}
-        # In a graph they are logged by `judge` alone: training doesn't update them.
+        return logs
+
+    def get_metrics_result(self) -> dict:
+        """All logs so far, as `fit` and `evaluate` ask for them at the end; training has no others.
+
+        Those of generated data are worked out here and not in a step, which would do it each time.
+        """
+        logs = self._step_logs()
         for metric in self.generative_metrics if tf.executing_eagerly() else ():
             logs |= {} if metric.empty else metric.logs()
         return logs

@@ -412,6 +412,18 @@ def test_training_is_not_judged(name, eager, digits):
     assert all(metric.empty for metric in model.generative_metrics)
 
 
+@pytest.mark.parametrize("eager", [False, True], ids=["graph", "eager"])
+def test_the_result_is_worked_out_once(eager, digits, monkeypatch):
+    metric, calls = make("PrecisionRecall"), []
+    model = CASES["VAE"].build()
+    model.compile(metrics=[metric], run_eagerly=eager)
+    compare = metric.compare
+    monkeypatch.setattr(metric, "compare", lambda *sets: calls.append(1) or compare(*sets))
+    # Batches of fewer examples than can be compared.
+    logs = model.evaluate(digits[0][:12], batch_size=3, verbose=0, return_dict=True)
+    assert len(calls) == 1 and np.isfinite([*logs.values()]).all()
+
+
 def test_a_diverged_model_is_no_error_in_fit(digits):
     x, model = digits[0][:64], judged("GAN")
     model.generator.set_weights([np.full_like(w, np.nan) for w in model.generator.get_weights()])
