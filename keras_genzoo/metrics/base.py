@@ -98,7 +98,8 @@ class GenerativeMetric(keras.metrics.Metric):
                 f"`sample_weight` must be None. Received: sample_weight={sample_weight!r:.50}"
             )
         for name, data in {"real": real, "generated": generated}.items():
-            if not isinstance(data, (np.ndarray, tf.Tensor, list)) or np.ndim(data) == 0:
+            array = hasattr(data, "shape") or isinstance(data, (list, tuple))
+            if not array or np.ndim(data) == 0:
                 raise ValueError(
                     f"`{name}` must be an array (n, ...). Received: {name}={data!r:.50}"
                 )
@@ -108,7 +109,11 @@ class GenerativeMetric(keras.metrics.Metric):
         context = tf.distribute.get_replica_context()
         # Replicas have to update as often as each other.
         alone = context is None or context.num_replicas_in_sync == 1
-        size = max(len(real), len(generated)) if alone and tf.executing_eagerly() else 0
+        size = (
+            max(np.shape(real)[0], np.shape(generated)[0])
+            if alone and tf.executing_eagerly()
+            else 0
+        )
         if size <= BATCH:
             return self._update(real=real, generated=generated)
         for start in range(0, size, BATCH):
@@ -118,7 +123,7 @@ class GenerativeMetric(keras.metrics.Metric):
     def _update(self, **batches):
         features = []
         for name, data in batches.items():
-            features.append(self._features_or_none(data))
+            features.append(self._batch_features(data))
             if features[-1].shape[-1] != self.num_features:
                 raise ValueError(
                     f"`{name}` must have {self.num_features} features an example, as the data "
@@ -127,9 +132,9 @@ class GenerativeMetric(keras.metrics.Metric):
         self.batches.assign_add(1)
         self.update_features(*features)
 
-    def _features_or_none(self, data):
+    def _batch_features(self, data):
         # Of two arrays the shorter one ends first, and no network need take an empty batch.
-        if tf.executing_eagerly() and len(data) == 0:
+        if tf.executing_eagerly() and np.shape(data)[0] == 0:
             return tf.zeros((0, self.num_features))
         return self.features(data)
 

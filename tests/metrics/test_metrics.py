@@ -132,6 +132,17 @@ def test_kernel_distance_by_scikit_learn(blocks):
     assert value == pytest.approx(expected, rel=1e-6) and deviation == 0
 
 
+def test_subsets_that_are_everything_are_compared_once(monkeypatch):
+    calls, module = [], metrics.kernel_distance
+    whole = module.kernel_distance
+    monkeypatch.setattr(module, "kernel_distance", lambda *sets: calls.append(1) or whole(*sets))
+    value, deviation = result(make("KernelDistance"), REAL[:90], FAKE[:90])
+    assert len(calls) == 1 and deviation == 0
+    assert value == pytest.approx(whole(*(x[:90].astype("float64") for x in (REAL, FAKE))))
+    result(make("KernelDistance"), REAL[:90], FAKE[:91])
+    assert len(calls) == 1 + 10
+
+
 def test_kernel_distance_is_unbiased():
     values = [
         result(
@@ -288,6 +299,15 @@ def test_feature_extractor():
     copy = metrics.FrechetDistance.from_config(metric.get_config())
     copy.feature_extractor.set_weights(extractor.get_weights())
     assert result(copy, REAL, FAKE) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("kind", [tf.constant, tf.Variable, tuple])
+def test_kinds_of_arrays(name, kind):
+    metric = make(name)
+    metric.update_state(kind(REAL), kind(FAKE))
+    logs = [float(value) for value in metric.logs().values()]
+    assert logs == pytest.approx(result(make(name), REAL, FAKE))
 
 
 @pytest.mark.parametrize("name", METRICS)
