@@ -10,8 +10,8 @@ Run, resume and print:
 VEEGAN's protocol: a ring of 8 (σ = 0.01) and a grid of 25 (σ = 0.05); of 2,500 samples, those
 within 3σ of a mode are of high quality, and a mode is found if it has one. All rows have the same
 networks, three hidden layers of 128 and two latents, and see as many real points: 10,000 steps of
-the discriminator on 256 each, at a learning rate that falls to 0. Rows that end in "long" take eight
-times as many. Each run keeps to one core; its seconds are those of the processor.
+the discriminator on 256 each, at a learning rate that falls to 0. Rows that end in "long" take
+eight times as many. Each run keeps to one core; its seconds are those of the processor.
 """
 
 from __future__ import annotations

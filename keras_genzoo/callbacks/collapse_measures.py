@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_genzoo.metrics.precision_recall import squared_distances
 from keras_genzoo.models.gan import GAN
 
+PLAYERS = ("discriminator_accuracy", "generator_gradient_norm")
 GRADIENT_BATCH = 256  # examples
 
 
@@ -63,10 +64,8 @@ def of_players(model: GAN, real, labels, seed: int) -> dict[str, float]:
     fake = model.in_batches(partial(generate, model), latents, labels)
     scores = [model.in_batches(partial(score, model), data, labels) for data in (real, fake)]
     some = None if labels is None else labels[:GRADIENT_BATCH]
-    return {
-        "discriminator_accuracy": told_apart(*scores),
-        "generator_gradient_norm": gradient_norm(model, latents[:GRADIENT_BATCH], some),
-    }
+    norm = gradient_norm(model, latents[:GRADIENT_BATCH], some)
+    return dict(zip(PLAYERS, (told_apart(*scores), norm), strict=True))
 
 
 def not_finite(variables) -> str:

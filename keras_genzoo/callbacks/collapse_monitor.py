@@ -19,12 +19,14 @@ from keras_genzoo.models import checks
 from keras_genzoo.models.gan import GAN
 
 MAX_EXAMPLES = 1000  # of each kind; the time grows with the square
+SAMPLES = ("diversity", "coverage")  # what is seen of any model
 
 
 class CollapseMonitor(keras.callbacks.Callback):
     """Watches what a model samples while it is trained, and tells when its training fails.
 
-    At every look it adds to the epoch's logs, for `History` and for the callbacks after it:
+    At every look it adds to the epoch's logs, for `History` and for the callbacks after it (NaN in
+    epochs without a look):
 
     - `diversity`: the mean distance of two samples, over that of two real examples;
     - `coverage`: the share of real examples that have a sample no farther than their 5th nearest
@@ -162,6 +164,8 @@ class CollapseMonitor(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         epoch += 1
         if epoch % self.every:
+            if logs is not None:
+                logs.update(dict.fromkeys(self._names, math.nan))
             return
         samples = self._sample()
         numbers = self._numbers(samples)
@@ -193,7 +197,7 @@ class CollapseMonitor(keras.callbacks.Callback):
 
     def _numbers(self, samples):
         features = self._features(samples)
-        numbers = {"diversity": math.nan, "coverage": math.nan}
+        numbers = dict.fromkeys(SAMPLES, math.nan)
         if np.isfinite(features).all():
             numbers["diversity"] = measures.mean_distance(features) / self._real_distance
             results = self.metric.compare(self._real_features, features)
@@ -203,6 +207,10 @@ class CollapseMonitor(keras.callbacks.Callback):
             model, labels = self.model, self._model_labels
             numbers |= measures.of_players(model, self.real, labels, self.seed)
         return numbers
+
+    @property
+    def _names(self):
+        return (*SAMPLES, *(measures.PLAYERS if isinstance(self.model, GAN) else ()))
 
     def _act(self, events):
         """What `on_collapse` asks for after a failure; returns it in words."""

@@ -26,6 +26,9 @@ class GenerativeMetric(keras.metrics.Metric):
     many. The result is worked out once, when it is asked for outside of a graph: the progress bar
     of `evaluate` shows NaN until the end. Evaluation logs NaN where features are not finite.
 
+    Metrics of several logs put their name before them if it isn't the default: two of a kind can be
+    told apart.
+
     A subclass has `create(num_features)`, `update_features(real, generated)` and `compute()`.
 
     Args:
@@ -36,6 +39,7 @@ class GenerativeMetric(keras.metrics.Metric):
 
     # The names of what `compute` returns; none: one number by the metric's own name.
     log_names: tuple[str, ...] = ()
+    default_name = ""
     # The constructor's argument that maps data to features, and what it makes, in words.
     argument, makes = "feature_extractor", "features"
     # The fewest examples of each kind that can be compared.
@@ -53,6 +57,10 @@ class GenerativeMetric(keras.metrics.Metric):
         self.feature_extractor = feature_extractor
         self.num_features = None
         self.batches = self.add_variable((), "zeros", "int32", name="batches")
+
+    def own(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Names of logs, after the metric's own if it was given one."""
+        return tuple(n if self.name == self.default_name else f"{self.name}_{n}" for n in names)
 
     def build(self, data_shape: Sequence[int | None]) -> None:
         """Creates the state for data `(batch, ...)`, as the first `update_state` otherwise does."""
@@ -89,7 +97,7 @@ class GenerativeMetric(keras.metrics.Metric):
         return tf.reshape(data, (tf.shape(data)[0], int(np.prod(data.shape[1:]))))
 
     def update_state(self, real, generated, sample_weight=None) -> None:
-        """Adds real and generated data, `(n, ...)` each.
+        """Adds real and generated data, `(n, ...)` each; images as floats in [0, 1] or uint8.
 
         Large arrays go through the feature extractor in batches of 256.
         """
@@ -103,6 +111,7 @@ class GenerativeMetric(keras.metrics.Metric):
                 raise ValueError(
                     f"`{name}` must be an array (n, ...). Received: {name}={data!r:.50}"
                 )
+            self._check_images(name, data)
         if self.num_features is None:
             self.build(np.shape(real))
         self.check_replica()
@@ -137,6 +146,18 @@ class GenerativeMetric(keras.metrics.Metric):
         if tf.executing_eagerly() and np.shape(data)[0] == 0:
             return tf.zeros((0, self.num_features))
         return self.features(data)
+
+    @staticmethod
+    def _check_images(name, data):
+        if not isinstance(data, np.ndarray) or data.ndim != 4 or data.dtype == np.uint8:
+            return
+        highest = data.max(initial=0)
+        # Noise may leave [0, 1] by a little; these are 0 to 255.
+        if data.dtype.kind in "iu" or highest > 10:
+            raise ValueError(
+                f"`{name}` must be images as floats in [0, 1], or uint8, which means 0 to 255. "
+                f"Received: {data.dtype} up to {highest:g}"
+            )
 
     def check_replica(self) -> None:
         """Refuses an update whose share on each replica is unknown: part of it would be lost."""
@@ -181,8 +202,9 @@ class GenerativeMetric(keras.metrics.Metric):
     def check_examples(self, fewest: float) -> None:
         """Refuses fewer examples of a kind than can be compared."""
         if fewest < self.min_examples:
+            plural = "s" if self.min_examples > 1 else ""
             raise ValueError(
-                f"{self.name} needs {self.min_examples} examples or more of each kind. "
+                f"{self.name} needs {self.min_examples} example{plural} or more of each kind. "
                 f"Received: {fewest:.0f}"
             )
 

@@ -119,17 +119,19 @@ class ClassBalance(ClassifierMetric):
 
     Args:
         classifier: Maps data to probabilities `(batch, classes)`.
-        name: Of the metric.
+        name: Of the metric; another than the default goes before the logs: `name_class_entropy`...
     """
 
-    def __init__(self, classifier: Callable, name="class_balance", **kwargs):
+    default_name = "class_balance"
+
+    def __init__(self, classifier: Callable, name=default_name, **kwargs):
         super().__init__(classifier, name, **kwargs)
 
     def create(self, num_features):
         super().create(num_features)
         self.counts = self.add_variable((num_features,), "zeros", "float64", name="counts")
         shares = [f"class_share_{i}" for i in range(num_features)]
-        self.log_names = ("class_entropy", "missing_classes", *shares)
+        self.log_names = self.own(("class_entropy", "missing_classes", *shares))
 
     def update_probabilities(self, probabilities):
         found = tf.one_hot(tf.argmax(probabilities, axis=-1), self.num_features, dtype=tf.float64)

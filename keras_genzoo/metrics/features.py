@@ -75,11 +75,16 @@ def train_classifier(
     Returns:
         A Keras model that maps images, floats in [0, 1], to probabilities `(batch, classes)`.
         `penultimate` of it gives features.
+
+    Raises:
+        ValueError: If the data set or the path is another, before any training.
     """
+    if path is not None and not os.fspath(path).endswith(".keras"):
+        raise ValueError(f"`path` must end in .keras. Received: path={os.fspath(path)!r}")
     exists = path is not None and os.path.exists(path)
     if exists and dataset is None:
         return keras.saving.load_model(path)
-    shape = tuple(dataset.element_spec[0].shape[1:])
+    shape = _check_labelled(dataset)
     classes = 1 + max(int(tf.reduce_max(labels)) for _, labels in dataset)
     if exists:
         classifier = keras.saving.load_model(path)
@@ -109,6 +114,21 @@ def train_classifier(
         with replacing(path) as place:
             model.save(place)
     return model
+
+
+def _check_labelled(dataset):
+    """The shape of the images, `(height, width, channels)`."""
+    spec = getattr(dataset, "element_spec", None)
+    if isinstance(spec, tuple) and len(spec) == 2 and all(hasattr(s, "shape") for s in spec):
+        images, labels = spec
+        kinds = (images.dtype.is_floating or images.dtype == tf.uint8) and labels.dtype.is_integer
+        if kinds and (images.shape.rank, labels.shape.rank) == (4, 1):
+            return tuple(images.shape[1:])
+    raise ValueError(
+        "`dataset` must be a tf.data.Dataset of batches of images (batch, height, width, channels) "
+        "as uint8 or floats in [0, 1], and integer labels (batch,). "
+        f"Received: {type(dataset).__name__}{'' if spec is None else f' of {spec}'}"
+    )
 
 
 def penultimate(classifier: keras.Model) -> keras.Model:

@@ -74,24 +74,25 @@ class PrecisionRecall(StoredMetric):
         feature_extractor: As of every metric here.
         neighbours: k.
         max_examples: How many are kept.
-        name: Of the metric.
+        name: Of the metric; another than the default goes before the logs: `name_precision`...
 
     References: Kynkäänniemi et al., Improved Precision and Recall Metric for Assessing Generative
     Models, NeurIPS 2019; Naeem et al., Reliable Fidelity and Diversity Metrics for Generative
     Models, ICML 2020.
     """
 
-    log_names = ("precision", "recall", "density", "coverage")
+    default_name = "precision_recall"
 
     def __init__(
         self,
         feature_extractor=None,
         neighbours: int = 5,
         max_examples: int = 10_000,
-        name="precision_recall",
+        name=default_name,
         **kwargs,
     ):
         super().__init__(feature_extractor, name, **kwargs)
+        self.log_names = self.own(("precision", "recall", "density", "coverage"))
         check_at_least(1, neighbours=neighbours)
         check_at_least(neighbours + 1, max_examples=max_examples)
         self.neighbours, self.max_examples = neighbours, max_examples

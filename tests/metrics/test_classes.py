@@ -78,7 +78,7 @@ def test_bad_input(name):
             metric(wrong)
     with pytest.raises(ValueError, match="has seen no data"):
         metric(probabilities).result()
-    with pytest.raises(ValueError, match=r"needs 1 examples or more.*Received: 0"):
+    with pytest.raises(ValueError, match=r"needs 1 example or more.*Received: 0"):
         nothing = metric(probabilities)
         nothing.update_state(ROWS, ROWS[:0])
         nothing.result()
@@ -126,6 +126,27 @@ def test_train_classifier(tmp_path, test_digits):
     counts = np.bincount(found.argmax(axis=1), minlength=10) / len(images)
     result = balance.result()
     assert [float(result[f"class_share_{i}"]) for i in range(10)] == pytest.approx(counts)
+
+
+def test_data_that_cannot_be_classified_are_told_of_before_training(tmp_path):
+    images, labels = np.zeros((8, 8, 8, 1), "uint8"), np.arange(8)
+
+    def dataset(*parts):
+        return tf.data.Dataset.from_tensor_slices(parts if len(parts) > 1 else parts[0])
+
+    for wrong in (
+        images,
+        dataset(images).batch(4),
+        dataset(images, labels),  # no batches
+        dataset(images, np.eye(8)).batch(4),  # one-hot
+        dataset(images, labels.astype("float32")).batch(4),
+        dataset(images.astype("int32"), labels).batch(4),
+        dataset({"image": images, "label": labels}).batch(4),
+    ):
+        with pytest.raises(ValueError, match=r"`dataset` must be a tf.data.Dataset.*Received"):
+            features.train_classifier(wrong)
+    with pytest.raises(ValueError, match=r"`path` must end in .keras. Received: path='.*judge.h5'"):
+        features.train_classifier(dataset(images, labels).batch(4), tmp_path / "judge.h5")
 
 
 def test_inception():

@@ -407,7 +407,7 @@ def test_of_a_vae_samples_are_judged(digits):
     noise.normal((100, model.latent_dim))  # the posterior's
     samples = model.decode(noise.normal((100, model.latent_dim)))
     values = result(make("PrecisionRecall"), x, samples)
-    assert [logs[n] for n in metrics.PrecisionRecall.log_names] == pytest.approx(values)
+    assert [logs[n] for n in metrics.PrecisionRecall().log_names] == pytest.approx(values)
     assert logs["frechet_distance"] == pytest.approx(
         result(make("FrechetDistance"), x, samples)[0], rel=1e-4
     )
@@ -418,7 +418,7 @@ def test_of_an_autoencoder_reconstructions_are_judged(digits):
     model = judged("Autoencoder")
     logs = model.evaluate(x, verbose=0, return_dict=True)
     values = result(make("PrecisionRecall"), x, model.reconstruct(x))
-    assert [logs[n] for n in metrics.PrecisionRecall.log_names] == pytest.approx(values)
+    assert [logs[n] for n in metrics.PrecisionRecall().log_names] == pytest.approx(values)
 
 
 @pytest.mark.parametrize("eager", [False, True], ids=["graph", "eager"])
@@ -512,11 +512,31 @@ def test_bad_arguments(metric, options, message):
 
 def test_logs_of_one_name_are_refused():
     model = CASES["GAN"].build()
-    twice = [metrics.PrecisionRecall(name=name) for name in ("first", "second")]
+    twice = [metrics.PrecisionRecall() for _ in range(2)]
     with pytest.raises(ValueError, match=r"`metrics` must have logs of different names.*coverage"):
         model.compile(metrics=twice)
     with pytest.raises(ValueError, match="two of generator_loss"):
         model.compile(metrics=[keras.metrics.MeanSquaredError("generator_loss")])
+
+
+def test_two_of_a_kind_have_names_of_their_own(digits):
+    model, judge = CASES["GAN"].build(), lambda x: tf.ones((tf.shape(x)[0], 2)) / 2
+    twice = [metrics.PrecisionRecall(), metrics.PrecisionRecall(name="other")]
+    twice += [metrics.ClassBalance(judge), metrics.ClassBalance(judge, name="other_judge")]
+    model.compile(metrics=twice)
+    logs = model.evaluate(digits[0][:64], verbose=0, return_dict=True)
+    assert logs["coverage"] == logs["other_coverage"]
+    assert logs["class_entropy"] == logs["other_judge_class_entropy"]
+    again = metrics.PrecisionRecall.from_config(twice[1].get_config())
+    assert again.log_names == ("other_precision", "other_recall", "other_density", "other_coverage")
+
+
+def test_images_of_another_range_are_refused():
+    images = np.random.default_rng(0).random((20, 8, 8, 1), "float32")
+    match = r"`generated` must be images as floats in \[0, 1\], or uint8.*Received: (int16|float32)"
+    for wrong in (255 * images, (255 * images).astype("int16")):
+        with pytest.raises(ValueError, match=match):
+            metrics.PrecisionRecall().update_state(images, wrong)
 
 
 def test_callbacks_know_which_way_is_better(digits):
