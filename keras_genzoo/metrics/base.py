@@ -71,8 +71,6 @@ class GenerativeMetric(keras.metrics.Metric):
         """The number of features of data `(batch, ...)`, if the extractor takes them."""
         try:
             features = self.features(tf.zeros((2, *data_shape[1:])))
-            if features.shape[0] != 2:
-                raise ValueError(f"of 2 examples it makes {features.shape[0]}")
             self.check_features(features)
             return int(features.shape[-1])
         except Exception as error:
@@ -89,12 +87,19 @@ class GenerativeMetric(keras.metrics.Metric):
         """Float32 features `(batch, num_features)`; uint8 images are scaled to [0, 1]."""
         data = tf.convert_to_tensor(data)
         data = tf.cast(data, tf.float32) / (255.0 if data.dtype == tf.uint8 else 1.0)
-        if self.feature_extractor is not None:
-            data = self.feature_extractor(data)
-            if isinstance(data, (list, tuple, dict)):
-                raise ValueError(f"its result is a {type(data).__name__}, not one tensor")
-            data = tf.cast(data, tf.float32)
-        return tf.reshape(data, (tf.shape(data)[0], int(np.prod(data.shape[1:]))))
+        if self.feature_extractor is None:
+            return flat(data)
+        features = self.feature_extractor(data)
+        if isinstance(features, (list, tuple, dict)):
+            raise ValueError(f"its result is a {type(features).__name__}, not one tensor")
+        features = tf.cast(features, tf.float32)
+        if features.shape.rank == 0 or not features.shape[:1].is_compatible_with(data.shape[:1]):
+            raise ValueError(f"of data {data.shape} it makes a tensor {features.shape}")
+        features = flat(features)
+        # Compiled layers can make numbers of NaN, a maximum for one: a generator that diverged
+        # would have a score.
+        broken = tf.reduce_any(~tf.math.is_finite(flat(data)), axis=1)
+        return tf.where(broken[:, None], np.nan, features)
 
     def update_state(self, real, generated, sample_weight=None) -> None:
         """Adds real and generated data, `(n, ...)` each; images as floats in [0, 1] or uint8.
@@ -111,7 +116,8 @@ class GenerativeMetric(keras.metrics.Metric):
                 raise ValueError(
                     f"`{name}` must be an array (n, ...). Received: {name}={data!r:.50}"
                 )
-            self._check_images(name, data)
+            if not tf.is_symbolic_tensor(data):
+                self._check_images(name, data)
         if self.num_features is None:
             self.build(np.shape(real))
         self.check_replica()
@@ -149,7 +155,8 @@ class GenerativeMetric(keras.metrics.Metric):
 
     @staticmethod
     def _check_images(name, data):
-        if not isinstance(data, np.ndarray) or data.ndim != 4 or data.dtype == np.uint8:
+        data = np.asarray(data)
+        if data.ndim != 4 or data.dtype == np.uint8:
             return
         highest = data.max(initial=0)
         # Noise may leave [0, 1] by a little; these are 0 to 255.
@@ -227,6 +234,11 @@ class GenerativeMetric(keras.metrics.Metric):
         if isinstance(extractor, dict):
             extractor = keras.saving.deserialize_keras_object(extractor)
         return cls(**{**config, "feature_extractor": extractor})
+
+
+def flat(values: tf.Tensor) -> tf.Tensor:
+    """One vector an example."""
+    return tf.reshape(values, (tf.shape(values)[0], int(np.prod(values.shape[1:]))))
 
 
 class Store:

@@ -141,5 +141,5 @@ class ClassBalance(ClassifierMetric):
         counts = self.counts.numpy()
         shares = counts / counts.sum()
         known = shares[shares > 0]
-        entropy = -np.sum(known * np.log2(known))
+        entropy = np.sum(known * np.log2(1 / known))
         return [float(entropy), float(np.sum(counts == 0)), *map(float, shares)]

@@ -33,6 +33,10 @@ def inception(
     Raises:
         ValueError: If the network can't take such images as they are.
     """
+    if len(image_shape) != 3:
+        raise ValueError(
+            f"`image_shape` must be (height, width, channels). Received: image_shape={image_shape}"
+        )
     height, width, channels = image_shape
     if channels not in (1, 3):
         raise ValueError(
@@ -84,8 +88,7 @@ def train_classifier(
     exists = path is not None and os.path.exists(path)
     if exists and dataset is None:
         return keras.saving.load_model(path)
-    shape = _check_labelled(dataset)
-    classes = 1 + max(int(tf.reduce_max(labels)) for _, labels in dataset)
+    shape, classes = _check_labelled(dataset)
     if exists:
         classifier = keras.saving.load_model(path)
         known = (tuple(classifier.input_shape[1:]), classifier.output_shape[-1])
@@ -117,13 +120,13 @@ def train_classifier(
 
 
 def _check_labelled(dataset):
-    """The shape of the images, `(height, width, channels)`."""
+    """The shape of the images, `(height, width, channels)`, and the number of classes."""
     spec = getattr(dataset, "element_spec", None)
     if isinstance(spec, tuple) and len(spec) == 2 and all(hasattr(s, "shape") for s in spec):
         images, labels = spec
         kinds = (images.dtype.is_floating or images.dtype == tf.uint8) and labels.dtype.is_integer
         if kinds and (images.shape.rank, labels.shape.rank) == (4, 1):
-            return tuple(images.shape[1:])
+            return tuple(images.shape[1:]), _count_classes(dataset)
     raise ValueError(
         "`dataset` must be a tf.data.Dataset of batches of images (batch, height, width, channels) "
         "as uint8 or floats in [0, 1], and integer labels (batch,). "
@@ -131,6 +134,32 @@ def _check_labelled(dataset):
     )
 
 
+def _count_classes(dataset):
+    classes = 0
+    for images, labels in dataset:
+        low, high = float(tf.reduce_min(images)), float(tf.reduce_max(images))
+        # Resized and turned images may leave [0, 1] by rounding.
+        if images.dtype.is_floating and not (low > -1e-3 and high < 1 + 1e-3):
+            raise ValueError(
+                "`dataset` must hold images as floats in [0, 1], or uint8. "
+                f"Received: {images.dtype.name} in [{low:g}, {high:g}]"
+            )
+        if int(tf.reduce_min(labels)) < 0:
+            raise ValueError(
+                "`dataset` must hold labels from 0 on. "
+                f"Received: a label of {int(tf.reduce_min(labels))}"
+            )
+        classes = max(classes, 1 + int(tf.reduce_max(labels)))
+    if not classes:
+        raise ValueError("`dataset` must hold one batch or more. Received: an empty one")
+    return classes
+
+
 def penultimate(classifier: keras.Model) -> keras.Model:
     """The model that gives the inputs of a classifier's last layer, `(batch, features)`."""
+    if not getattr(classifier, "built", False) or not getattr(classifier, "layers", None):
+        raise ValueError(
+            "`classifier` must be a Keras model of layers that is built. "
+            f"Received: classifier={classifier!r:.50}"
+        )
     return keras.Model(classifier.inputs, classifier.layers[-1].input, name="features")

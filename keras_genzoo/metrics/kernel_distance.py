@@ -67,6 +67,7 @@ class KernelDistance(StoredMetric):
     ):
         super().__init__(feature_extractor, name, **kwargs)
         check_at_least(1, subsets=subsets)
+        check_at_least(0, seed=seed)
         check_at_least(2, subset_size=subset_size, max_examples=max_examples)
         self.subsets, self.subset_size, self.max_examples = subsets, subset_size, max_examples
         self.seed = seed

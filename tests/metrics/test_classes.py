@@ -145,6 +145,18 @@ def test_data_that_cannot_be_classified_are_told_of_before_training(tmp_path):
     ):
         with pytest.raises(ValueError, match=r"`dataset` must be a tf.data.Dataset.*Received"):
             features.train_classifier(wrong)
+    for wrong, received in (
+        (dataset(255.0 * np.ones((8, 8, 8, 1), "float32"), labels), r"float32 in \[255, 255\]"),
+        (dataset(images, labels - 1), "a label of -1"),
+        (dataset(images[:0], labels[:0]), "an empty one"),
+    ):
+        with pytest.raises(ValueError, match=f"`dataset` must hold.*Received: {received}"):
+            features.train_classifier(wrong.batch(4))
+    for wrong in (None, keras.Sequential([keras.layers.Dense(3)])):
+        with pytest.raises(ValueError, match=r"`classifier` must be a Keras model.*Received"):
+            features.penultimate(wrong)
+    with pytest.raises(ValueError, match=r"`image_shape` must be \(height, width, channels\)"):
+        features.inception((64, 64))
     with pytest.raises(ValueError, match=r"`path` must end in .keras. Received: path='.*judge.h5'"):
         features.train_classifier(dataset(images, labels).batch(4), tmp_path / "judge.h5")
 

@@ -486,7 +486,11 @@ def test_both_kinds_have_the_same_features(name):
     "extractor, reason",
     [
         (lambda x: (x, x), "a tuple, not one tensor"),
-        (lambda x: tf.reduce_mean(x, axis=0, keepdims=True), "of 2 examples it makes 1"),
+        (
+            lambda x: tf.reduce_mean(x, axis=0, keepdims=True),
+            r"of data \(2, 6\) it makes a tensor \(1, 6\)",
+        ),
+        (tf.reduce_mean, r"of data \(2, 6\) it makes a tensor \(\)"),
     ],
 )
 def test_extractors_of_something_else(extractor, reason):
@@ -503,6 +507,7 @@ def test_extractors_of_something_else(extractor, reason):
         (metrics.PrecisionRecall, {"max_examples": 5}, "`max_examples` must be an integer of 6"),
         (metrics.KernelDistance, {"subset_size": 1}, "`subset_size` must be an integer of 2"),
         (metrics.KernelDistance, {"subsets": -1.5}, "Received: subsets=-1.5"),
+        (metrics.KernelDistance, {"seed": "a"}, "Received: seed='a'"),
     ],
 )
 def test_bad_arguments(metric, options, message):
@@ -533,10 +538,23 @@ def test_two_of_a_kind_have_names_of_their_own(digits):
 
 def test_images_of_another_range_are_refused():
     images = np.random.default_rng(0).random((20, 8, 8, 1), "float32")
-    match = r"`generated` must be images as floats in \[0, 1\], or uint8.*Received: (int16|float32)"
-    for wrong in (255 * images, (255 * images).astype("int16")):
+    match = r"`generated` must be images as floats in \[0, 1\], or uint8.*Received: (int|float)"
+    integers = (255 * images).astype("int16")
+    for wrong in (255 * images, integers, integers.tolist()):
         with pytest.raises(ValueError, match=match):
             metrics.PrecisionRecall().update_state(images, wrong)
+
+
+def test_samples_that_are_not_finite_have_no_features():
+    # Compiled, such a network can make zeros of NaN.
+    network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3)])
+    for layer in (keras.layers.ReLU(), keras.layers.MaxPooling2D(), keras.layers.Flatten()):
+        network.add(layer)
+    data = np.random.default_rng(0).random((6, 8, 8, 1), "float32")
+    data[1, 2, 3], data[4, 5, 6] = np.nan, np.inf
+    found = tf.function(metrics.FrechetDistance(network).features)(data).numpy()
+    assert np.isnan(found).all(axis=1).tolist() == [False, True, False, False, True, False]
+    np.testing.assert_allclose(found[[0, 2]], network(data[[0, 2]]), rtol=1e-5, atol=1e-6)
 
 
 def test_callbacks_know_which_way_is_better(digits):
