@@ -262,12 +262,12 @@ def table(path):
 
 INTRODUCTION = """# Recipes
 
-`python examples/train.py --recipe NAME` trains a model on the full Fashion-MNIST, 60,000 images.
-The table says what that costs and gives, beside the public Keras example of the same model with
-its published settings (re-created in `benchmarks/public_models.py`), for the same seconds on the
-same machine. Made by `python benchmarks/recipes.py run`, which trains both at once, on one CPU core
-each (of an {machine}), and `python benchmarks/recipes.py table docs/recipes.md`: means over the
-seeds named, ± their standard deviation.
+`python examples/train.py --recipe NAME` trains a model on the full Fashion-MNIST, 60,000 images,
+and logs its losses. The table says what that costs and gives, beside the public Keras example of
+the same model with its published settings (re-created in `benchmarks/public_models.py`), for the
+same seconds on the same machine. Made by `python benchmarks/recipes.py run`, which trains both at
+once, on one CPU core each (of an {machine}), and `python benchmarks/recipes.py table
+docs/recipes.md`: means over the seeds named, ± their standard deviation.
 
 10,000 samples are compared with the 10,000 test images in the 64 features of a small classifier's
 last hidden layer (91% right on the test images). Values from other features are not comparable with
