@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_genzoo.layers.noise import Noise, place_in_global_batch, sum_over_replicas
+from keras_genzoo.ranges import check_positive, check_share
 
 
 def _brightness(images, draw):
@@ -97,15 +98,12 @@ class DifferentiableAugmentation(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**{"dtype": "float32", **kwargs})
-        unknown = [policy] if isinstance(policy, str) else [*{*policy} - {*_TRANSFORMS}]
-        if unknown:
+        listed = isinstance(policy, (list, tuple)) and all(isinstance(p, str) for p in policy)
+        if not (listed and policy and {*policy} <= {*_TRANSFORMS}):
             raise ValueError(
                 f"`policy` must be a sequence of {[*_TRANSFORMS]}. Received: policy={policy!r}"
             )
-        if not 0 <= probability <= 1:
-            raise ValueError(
-                f"`probability` must lie in [0, 1]. Received: probability={probability}"
-            )
+        check_share(probability=probability)
         self.policy, self.probability = tuple(policy), probability
         self.noise = Noise(seed)
         self.input_spec = keras.layers.InputSpec(ndim=4)
@@ -172,10 +170,8 @@ class AdaptiveAugmentation(DifferentiableAugmentation):
         **kwargs,
     ):
         super().__init__(policy, 0.0, seed, **kwargs)
-        if not 0 <= target <= 1:
-            raise ValueError(f"`target` must lie in [0, 1]. Received: target={target}")
-        if not images > 0:
-            raise ValueError(f"`images` must be positive. Received: images={images}")
+        check_share(target=target)
+        check_positive(images=images)
         self.target, self.images = target, images
         # The probability, and the running mean of the signs.
         self.state = self.add_weight(name="state", shape=(2,), initializer="zeros", trainable=False)
@@ -223,9 +219,7 @@ class InstanceNoise(keras.layers.Layer):
 
     def __init__(self, stddev: float, half_life: float, seed: int | None = None, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        for name, value in {"stddev": stddev, "half_life": half_life}.items():
-            if not value > 0:
-                raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+        check_positive(stddev=stddev, half_life=half_life)
         self.stddev, self.half_life = stddev, half_life
         self.noise = Noise(seed)
         # int64: a float would stop counting at 16 million.

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_genzoo.layers.noise import Noise
+from keras_genzoo.ranges import check_share
 
 
 class _Corruption(keras.layers.Layer):
@@ -17,8 +18,7 @@ class _Corruption(keras.layers.Layer):
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
-        if not 0 <= rate <= 1:
-            raise ValueError(f"`rate` must lie in [0, 1]. Received: rate={rate}")
+        check_share(rate=rate)
         self.rate = rate
         self.noise = Noise(seed)
         self.built = True

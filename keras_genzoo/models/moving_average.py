@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo.layers.noise import place_in_global_batch
+from keras_genzoo.ranges import check_positive
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -24,10 +25,7 @@ class MovingAverage(keras.layers.Layer):
 
     def __init__(self, network: keras.Model, half_life: float, **kwargs):
         super().__init__(trainable=False, **kwargs)
-        if not half_life > 0:
-            raise ValueError(
-                f"`ema_half_life` must be positive. Received: ema_half_life={half_life!r}"
-            )
+        check_positive(ema_half_life=half_life)
         self.half_life = half_life
         try:
             self.network = _clone(network)

@@ -9,6 +9,7 @@ import keras
 from keras_genzoo import losses
 from keras_genzoo.models.dcgan import DCGAN
 from keras_genzoo.models.gan import GAN
+from keras_genzoo.ranges import check_positive
 
 
 class ClipWeights(keras.constraints.Constraint):
@@ -70,8 +71,7 @@ class WGAN(GAN):
         discriminator: keras.Model | None = None,
         **kwargs,
     ):
-        if not clip_value > 0:
-            raise ValueError(f"`clip_value` must be positive. Received: clip_value={clip_value}")
+        check_positive(clip_value=clip_value)
         super().__init__(
             data_shape,
             latent_dim,

@@ -156,13 +156,13 @@ def test_xla(build):
     assert np.isfinite(compiled(tf.constant(IMAGES))).all()
 
 
-@pytest.mark.parametrize("policy", ["color", ("colour",), ("cutout", 1)])
+@pytest.mark.parametrize("policy", ["color", ("colour",), ("cutout", 1), (), 3])
 def test_bad_policy(policy):
     with pytest.raises(ValueError, match=r"`policy` must be a sequence of \['color'.*Received: "):
         DifferentiableAugmentation(policy)
 
 
-@pytest.mark.parametrize("probability", [-0.1, 1.1, float("nan")])
+@pytest.mark.parametrize("probability", [-0.1, 1.1, float("nan"), "a"])
 def test_bad_probability(probability):
     with pytest.raises(ValueError, match=r"`probability` must lie in \[0, 1\]. Received: "):
         DifferentiableAugmentation(probability=probability)
@@ -279,6 +279,7 @@ def test_the_noise_falls_by_halves():
         {"stddev": 0, "half_life": 10},
         {"stddev": float("nan"), "half_life": 10},
         {"half_life": -1, "stddev": 0.1},
+        {"stddev": "a", "half_life": 10},
     ],
     ids=str,
 )

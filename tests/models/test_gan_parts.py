@@ -424,7 +424,7 @@ def test_a_resumed_run_is_the_same(tmp_path):
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("half_life", [0, -1.0, float("nan")])
+@pytest.mark.parametrize("half_life", [0, -1.0, float("nan"), "a", True])
 def test_bad_half_life(half_life):
     with pytest.raises(ValueError, match=r"`ema_half_life` must be positive. Received: ema_half"):
         tiny(ema_half_life=half_life)
