@@ -99,7 +99,7 @@ class DifferentiableAugmentation(keras.layers.Layer):
     ):
         super().__init__(**{"dtype": "float32", **kwargs})
         listed = isinstance(policy, (list, tuple)) and all(isinstance(p, str) for p in policy)
-        if not (listed and policy and {*policy} <= {*_TRANSFORMS}):
+        if not (listed and {*policy} <= {*_TRANSFORMS}):
             raise ValueError(
                 f"`policy` must be a sequence of {[*_TRANSFORMS]}. Received: policy={policy!r}"
             )
