@@ -27,8 +27,8 @@ vae = lesson.fit(genzoo.VAE(shape, 16), images, epochs=30)
 # ## Random codes
 #
 # The autoencoder's codes have a scale of their own, so it gets a fairer chance too: normal numbers
-# of the mean and covariance that its codes turned out to have, a model of them made afterwards. The kernel distance compares 1,000 images with the
-# test images, in the features of a small classifier; 0 is the best.
+# of the mean and covariance that its codes turned out to have. The kernel distance compares 1,000
+# images with the test images, in the features of a small classifier; 0 is the best.
 
 # %%
 judge = lesson.judge(images, labels)
@@ -79,8 +79,8 @@ for name, model in {"autoencoder": autoencoder, "VAE": vae}.items():
 # ## The price: blur, and the weight β
 #
 # A VAE's images are means over what the code leaves open, so they are soft. The energy of their
-# fine detail, the mean squared Laplacian, tells how soft. β weighs the KL, what the code says of the
-# image in nats: with more of it the code says less, and the reconstruction is worse.
+# fine detail, the mean squared Laplacian, tells how soft. β weighs the KL: with more, the code says
+# less of the image, in nats.
 
 
 # %%
@@ -132,9 +132,7 @@ lesson.finish(
     "{sure[autoencoder]:.0%} for the autoencoder. The VAE's reconstructions keep {kept:.0%} of the "
     "real images' fine detail.",
     {
-        "a VAE's samples are at most half as far as an autoencoder's of random codes": (
-            distances["VAE"] <= 0.5 * distances["autoencoder, N(0, 1)"]
-        ),
+        "a VAE's are half as far": distances["VAE"] <= 0.5 * distances["autoencoder, N(0, 1)"],
         "its images are softer than real ones": kept < 1,
         "with more weight the code says less": lesson.quick
         or betas["4.0"]["kl_loss"] < betas["1.0"]["kl_loss"] < betas["0.25"]["kl_loss"],

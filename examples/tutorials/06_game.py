@@ -87,8 +87,7 @@ games = {
 # ## The grid
 #
 # 25 modes are more to lose. PacGAN shows the discriminator two points at once: two of the same mode
-# give a collapsed generator away. Instance noise blurs both real and generated points at first, so
-# that there are slopes between the modes.
+# give a collapsed generator away. Instance noise blurs all points at first: slopes between modes.
 
 # %%
 grid = genzoo.data.grid(5)
@@ -106,6 +105,7 @@ for line, (name, (seen, _)) in zip(panels, games.items(), strict=False):
         panel.scatter(*ring.means.T, s=60, facecolors="none", edgecolors="k", linewidths=0.8)
         panel.scatter(*samples.T, s=3, color="k", linewidths=0)
         panel.set(title=f"epoch {epoch}", aspect="equal", xticks=[], yticks=[])
+        panel.set(xlim=axis[[0, -1]], ylim=axis[[0, -1]])
     line[0].set_ylabel(name)
 left, middle, *others = panels[2]
 for panel in others:
