@@ -83,7 +83,8 @@ for name, values in means.items():
 best = max(models, key=lambda name: means[name][1])
 figure, axes = plt.subplots(figsize=(8, 5), layout="constrained")
 for name, values in accuracy.items():
-    style = {"color": "0.3", "linestyle": "--"} if name not in models else {}
+    style = {"color": "0.3", "linestyle": "--" if name == "pixels" else ":"}
+    style = {} if name in models else style
     axes.errorbar(counts, values.mean(axis=1), values.std(axis=1), label=name, capsize=3, **style)
 axes.set(xscale="log", xlabel="labels", ylabel="accuracy on test images")
 axes.set_xticks(counts, counts)

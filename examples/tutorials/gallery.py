@@ -18,7 +18,7 @@ What the tutorials in `examples/tutorials/` show. Each is a script that opens as
 alone and offline, and fails if it doesn't find what it says. `--data NAME` takes any image data of
 tensorflow-datasets, `--quick` runs it in seconds without learning anything. The numbers on this
 page are read from the `results.json` beside each picture (`python examples/tutorials/gallery.py
-docs`); seconds are those of two CPU cores.
+docs`); seconds are those of two CPU cores. Tutorials that are not here were not run in full yet.
 """
 
 SECTION = """

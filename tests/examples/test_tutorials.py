@@ -31,3 +31,17 @@ def test_a_tutorial_is_short_and_opens_as_a_notebook(path):
     assert len(lines) <= 150
     assert lines[0] == "# %% [markdown]" and lines[1].startswith("# # ")
     assert sum(line.startswith("# %%") for line in lines) >= 5
+
+
+def test_the_gallery_says_what_was_found():
+    sys.path.insert(0, str(ROOT / "examples" / "tutorials"))
+    try:
+        import gallery
+    finally:
+        sys.path.pop(0)
+    assert (ROOT / "docs" / "gallery.md").read_text() == gallery.page(ROOT / "docs")
+    for path in ROOT.glob("docs/gallery/*/results.json"):
+        results = json.loads(path.read_text())
+        assert not results["quick"] and all(results["checks"].values())
+        assert results["seconds"] < 600
+        assert (path.parent / "picture.png").stat().st_size > 10_000
