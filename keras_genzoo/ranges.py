@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 
 
 def check_positive(**arguments: float) -> None:
-    """Refuses what is no positive and finite number."""
+    """Refuses what is no number over 0; infinite ones, as a half-life that never ends, are some."""
     for name, value in arguments.items():
-        if not (_is_number(value) and 0 < value < math.inf):
+        if not (_is_number(value) and value > 0):
             raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")
 
 

@@ -273,6 +273,12 @@ def test_the_noise_falls_by_halves():
         assert scipy.stats.kstest(noise[:5_000] / expected, "norm").pvalue > 1e-3
 
 
+def test_an_infinite_half_life_is_noise_that_stays():
+    layer, zeros = InstanceNoise(0.5, half_life=float("inf"), seed=3), np.zeros((500, 4), "float32")
+    spreads = [np.std(layer(zeros, training=True)) for _ in range(3)]
+    assert spreads == pytest.approx([0.5] * 3, rel=0.1)
+
+
 @pytest.mark.parametrize(
     "options",
     [
