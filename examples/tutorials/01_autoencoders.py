@@ -47,7 +47,7 @@ for name, model in models.items():
 #
 # The error is the mean squared one on test images. PCA with as many numbers is the yardstick. A
 # unit is active if it varies from image to image at all: by more than a hundredth of the unit that
-# varies most.
+# varies most. All of a sparse code's are; what is small is each one's mean activation.
 
 
 # %%
@@ -72,6 +72,7 @@ for name, model in models.items():
     spread = model.encode(test_images).std(axis=0)
     active[name] = int(np.sum(spread > 0.01 * spread.max()))
     print(f"{name:14s} error {errors[name]:.4f}   active units {active[name]} of {len(spread)}")
+rate = models["sparse"].evaluate(test_images, verbose=0, return_dict=True)["active_fraction"]
 
 # %% [markdown]
 # ## Two numbers an image
@@ -107,16 +108,23 @@ lesson.finish(
     "Test images and what each autoencoder makes of them; at the right the test images in two "
     "numbers, coloured by their labels, which nobody was told.",
     "With 32 numbers an image the mean squared error is {pca:.4f} for PCA, {undercomplete:.4f} "
-    "for a dense autoencoder and {convolutional:.4f} for a convolutional one. With two, the "
-    "neighbours of {plane_pca:.0%} of the test images agree with them in PCA's plane, of "
-    "{plane_autoencoder:.0%} in the autoencoder's.",
+    "for a dense autoencoder, {convolutional:.4f} for a convolutional one, {denoising:.4f} for one "
+    "that learned to denoise, and {deep:.4f} for a deep dense one: depth alone does not help. The "
+    "overcomplete one has {overcomplete:.4f}, for it can copy. The sparse one has {sparse:.4f}; "
+    "its 256 units have a mean activation of {rate:.3f}, and {active_sparse} are active. With two "
+    "numbers, the neighbours of {plane_pca:.0%} of the test images agree with them in PCA's "
+    "plane, of {plane_autoencoder:.0%} in the autoencoder's.",
     {
         "a dense autoencoder beats PCA by a quarter": errors["undercomplete"]
         < 0.75 * errors["pca"],
         "a convolutional one by more than half": errors["convolutional"] < 0.45 * errors["pca"],
+        "depth alone does not help": errors["deep"] > errors["undercomplete"],
+        "what can copy copies": errors["overcomplete"] == min(errors.values()),
+        "sparse units are seldom on, and used": rate < 0.06 and active["sparse"] > 200,
         "two units unfold the classes": agreement["autoencoder"] > agreement["PCA"] + 0.1,
     },
     **errors,
+    rate=rate,
     **{f"active_{name}": value for name, value in active.items()},
     plane_pca=agreement["PCA"],
     plane_autoencoder=agreement["autoencoder"],

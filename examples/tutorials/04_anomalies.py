@@ -32,7 +32,7 @@ kinds = {
 # %%
 def auroc(kind, normal, anomalous):
     """Trains on normal images, all test images scored."""
-    epochs = 60 if normal.sum() < len(images) / 2 else 12
+    epochs = 50 if normal.sum() < len(images) / 2 else 8
     model = lesson.fit(kinds[kind](), images[normal], epochs=epochs)
     return roc_auc_score(anomalous, model.anomaly_score(test_images))
 
@@ -59,7 +59,7 @@ for name, areas in table.items():
 # %%
 normal = np.flatnonzero(labels != classes[0])
 trained, kept = normal[: int(0.8 * len(normal))], normal[int(0.8 * len(normal)) :]
-detector = lesson.fit(kinds["VAE"](), images[trained], epochs=20)
+detector = lesson.fit(kinds["VAE"](), images[trained], epochs=12)
 threshold = np.quantile(detector.anomaly_score(images[kept]), 0.95)
 scores = detector.anomaly_score(test_images)
 alarms = float(np.mean(scores[test_labels != classes[0]] > threshold))
@@ -76,7 +76,7 @@ rng = np.random.default_rng(0)
 wrong = rng.random(len(labels)) < 0.05
 given = np.where(wrong, (labels + rng.integers(1, 10, len(labels))) % 10, labels)
 model = genzoo.VAE(shape, latent_dim=16, num_classes=10)
-lesson.fit(model, images, given, epochs=20)
+lesson.fit(model, images, given, epochs=15)
 strangeness = model.anomaly_score(images, given)
 wrong_area = roc_auc_score(wrong, strangeness)
 suspects = np.argsort(-strangeness)[: wrong.sum()]

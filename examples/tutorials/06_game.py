@@ -4,8 +4,7 @@
 # A generator $G$ turns noise into points, a discriminator $D$ says how likely a point is real, and
 # each plays against the other:
 # $$\min_G \max_D\ \mathbb E_x \log D(x) + \mathbb E_z \log (1 - D(G(z))).$$
-# On a plane all of it can be seen: the points, and $D$ as a landscape in which the generated points
-# climb.
+# On a plane all of it can be seen: the points, and $D$, the landscape in which they climb.
 
 # %%
 import keras
@@ -22,8 +21,7 @@ lesson = Lesson("06_game", "The game on a plane", data="ring and grid")
 # ## Two losses of the generator
 #
 # Minimax minimises $\log(1 - D)$, the non-saturating loss $-\log D$. They want the same, but where
-# the generator is bad, $D \approx 0$, minimax has no slope: it learns nothing when it has most to
-# learn.
+# the generator is bad, $D \approx 0$, minimax has no slope: nothing to learn by.
 
 # %%
 logits = tf.linspace(-8.0, 8.0, 161)
@@ -48,7 +46,7 @@ ring = genzoo.data.ring(8, stddev=0.05)
 points, fresh = ring.sample(500, seed=0), ring.sample(1000, seed=1)
 axis = np.linspace(-1.6, 1.6, 60, dtype="float32")
 plane = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-moments = lesson.few((1, 4, 8, 16, 30), (1, 2))
+moments = lesson.few((1, 4, 8, 16, 30), (1, 2, 3))
 
 
 def play(mixture, data, epochs, *monitors, **remedy):
@@ -107,17 +105,19 @@ for line, (name, (seen, _)) in zip(panels, games.items(), strict=False):
         panel.set(title=f"epoch {epoch}", aspect="equal", xticks=[], yticks=[])
         panel.set(xlim=axis[[0, -1]], ylim=axis[[0, -1]])
     line[0].set_ylabel(name)
-left, middle, *others = panels[2]
+left, middle, right, *others = panels[2]
 for panel in others:
     panel.set_axis_off()
 for name, slope in slopes.items():
     left.plot(logits, slope, label=name)
 for name, monitor in monitors.items():
     middle.plot(monitor.history["epoch"], monitor.history["diversity"], label=name)
+right.bar(grids.keys(), grids.values(), color="0.6")
 left.set(xlabel="D's logit of a generated point", title="slope of G's loss")
 middle.set(xlabel="epoch", title="diversity of the samples", ylim=(0, None))
-left.legend(fontsize="small")
-middle.legend(fontsize="small")
+right.set(title="modes found of the grid's 25", ylim=(0, 25))
+for panel in (left, middle):
+    panel.legend(fontsize="small")
 
 plain, cured = (modes for _, modes in games.values())
 collapsed = [monitor.collapsed_at for monitor in monitors.values()]
@@ -125,7 +125,7 @@ lesson.finish(
     figure,
     "Generated points (black) in the discriminator's landscape (blue: real, red: generated) over "
     "time, without a penalty and with R1; circles are the real modes. Below: the slopes of the "
-    "two losses, and the diversity that the monitor saw.",
+    "two losses, the diversity that the monitor saw, and the modes found on the grid.",
     "Without a penalty {plain} of 8 modes are left, and the monitor dates the collapse to epoch "
     "{collapsed}; with R1 there are {cured}. At a logit of -6 minimax has a slope of "
     "{slopes[Minimax]:.4f}, the non-saturating loss of {slopes[NonSaturating]:.4f}. On the grid "
