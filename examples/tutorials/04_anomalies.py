@@ -9,7 +9,8 @@
 #
 # Two protocols, ten runs each. **One against the rest**, that of most papers: a single class is
 # normal, trained on its training images; the test images of all classes are scored. **Held out**:
-# one class is the anomaly, and the other nine are normal, which is harder, for they vary more.
+# one class is the anomaly, and the other nine are normal, which is harder, for they vary more. And
+# what is simple is easy to repeat, whether it was seen or not: which digit is the simplest?
 
 # %%
 import numpy as np
@@ -32,7 +33,7 @@ kinds = {
 # %%
 def auroc(kind, normal, anomalous):
     """Trains on normal images, all test images scored."""
-    epochs = 50 if normal.sum() < len(images) / 2 else 8
+    epochs = 40 if normal.sum() < len(images) / 2 else 4
     model = lesson.fit(kinds[kind](), images[normal], epochs=epochs)
     return roc_auc_score(anomalous, model.anomaly_score(test_images))
 
@@ -68,17 +69,19 @@ found = float(np.mean(scores[test_labels == classes[0]] > threshold))
 # %% [markdown]
 # ## Wrong labels
 #
-# A conditional VAE asks: is this image usual *for its label*? Of the labels here a twentieth was
-# changed; the model is trained with them, and then asked which are strange.
+# A conditional VAE bounds $\log p(x|y)$, how usual an image is *for its label*. A twentieth of the
+# labels was changed; the model is trained with them, and then asked. What is unusual for any label
+# says little of the one it was given, so this is compared with the best other label. The code has
+# two numbers: the less it holds, the more the label has to say.
 
 # %%
 rng = np.random.default_rng(0)
 wrong = rng.random(len(labels)) < 0.05
 given = np.where(wrong, (labels + rng.integers(1, 10, len(labels))) % 10, labels)
-model = genzoo.VAE(shape, latent_dim=16, num_classes=10)
-lesson.fit(model, images, given, epochs=15)
-strangeness = model.anomaly_score(images, given)
-wrong_area = roc_auc_score(wrong, strangeness)
+model = lesson.fit(genzoo.VAE(shape, 2, num_classes=10), images, given, epochs=10)
+every = [model.anomaly_score(images, np.full(len(images), k)) for k in range(10)]
+every, own = np.stack(every, axis=1), np.arange(10) == given[:, None]
+strangeness = every[own] - np.where(own, np.inf, every).min(axis=1)
 suspects = np.argsort(-strangeness)[: wrong.sum()]
 precision = float(wrong[suspects].mean())
 
@@ -90,9 +93,9 @@ width = 0.8 / len(table)
 for i, (name, areas) in enumerate(table.items()):
     axes.bar(np.arange(len(classes)) + i * width, areas, width, label=name)
 axes.axhline(0.5, color="0.6", linestyle=":")
-axes.set(xlabel="class", ylabel="AUROC", ylim=(0.4, 1.02))
+axes.set(xlabel="class", ylabel="AUROC", ylim=(0, 1.02))
 axes.set_xticks(np.arange(len(classes)) + 0.3, classes)
-axes.legend(loc="lower left", fontsize="small")
+left.legend(loc="outside upper center", ncols=2, fontsize="small")
 right.suptitle(f"the most suspect labels of {len(labels)}; red: truly wrong")
 for panel in (panels := right.subplots(3, 8)).flat:
     panel.set_axis_off()
@@ -101,20 +104,25 @@ for place, panel in zip(suspects, panels.flat, strict=False):
     panel.set_title(str(given[place]), color="tab:red" if wrong[place] else "0.5")
 
 means = {name: float(np.mean(areas)) for name, areas in table.items()}
+worst_area, worst = min(zip(table["VAE, held out"], classes.tolist(), strict=True))
+wrong_area = roc_auc_score(wrong, strangeness)
 lesson.finish(
     figure,
     "Left: AUROC by class, four ways. Right: training images whose label the conditional VAE finds "
     "most unlikely, with that label.",
     "One class against the rest, the mean AUROC is {one_autoencoder:.3f} by the autoencoder's "
     "error and {one_vae:.3f} by the VAE's ELBO; with one class held out {out_autoencoder:.3f} and "
-    "{out_vae:.3f}. (Deep SVDD has 0.948, one class against the rest, trained on the class's 6,000 "
-    "images of MNIST: Ruff et al., ICML 2018. Here it has 400.) A threshold for 5% false "
-    "alarms gave {alarms:.1%}, and found {found:.0%} of class {first}. Of the {suspects} most "
-    "suspect labels, {precision:.0%} were wrong.",
+    "{out_vae:.3f}, where class {worst} passes for normal ({worst_area:.2f}). (Deep SVDD has 0.948 "
+    "one against the rest: Ruff et al., ICML 2018. It had all of MNIST, some 6,000 training images "
+    "a class and 10,000 test images, and ten seeds; here a class has 400, there are 1,000 test "
+    "images, and one seed.) A threshold for 5% false alarms gave {alarms:.1%}, and found "
+    "{found:.0%} of class {first}. {precision:.0%} of the "
+    "{suspects} most suspect labels were wrong, of all labels {changed:.0%}.",
     {
         "anomalies score higher": min(means.values()) > 0.6,
         "one against the rest is easier": means["VAE, one against the rest"] > 0.9,
         "the threshold keeps its promise": 0.02 < alarms < 0.1,
+        "held out, the simplest passes for normal": worst_area < 0.5,
         "wrong labels are found": wrong_area > 0.9 and precision > 0.5,
     },
     one_autoencoder=means["autoencoder, one against the rest"],
@@ -122,11 +130,14 @@ lesson.finish(
     out_autoencoder=means["autoencoder, held out"],
     out_vae=means["VAE, held out"],
     table=table,
+    worst=worst,
+    worst_area=worst_area,
     alarms=alarms,
     found=found,
     first=int(classes[0]),
     suspects=len(suspects),
     precision=precision,
+    changed=wrong.mean(),
     wrong_auroc=wrong_area,
 )
 
