@@ -38,7 +38,7 @@ def conditional_gan(**options):
 
 
 gan = conditional_gan()
-gan.fit(images, labels, batch_size=32, epochs=lesson.few(15), verbose=2)
+gan.fit(images, labels, batch_size=32, epochs=lesson.few(12), verbose=2)
 
 # %% [markdown]
 # ## Between two classes
@@ -72,7 +72,7 @@ shifts = keras.Sequential()
 shifts.add(keras.layers.RandomTranslation(0.08, 0.08, fill_mode="constant"))
 shifts.add(keras.layers.RandomRotation(0.04, fill_mode="constant"))
 shifts.add(keras.layers.RandomZoom(0.1, fill_mode="constant"))
-steps = lesson.few(800, 4)
+steps = lesson.few(400, 4)
 
 
 def accuracy(x, y, augment=None):
