@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import pathlib
 import sys
 import time
@@ -11,7 +12,6 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
-from matplotlib import pyplot as plt
 
 import keras_genzoo as genzoo
 from keras_genzoo.callbacks import pictures
@@ -24,18 +24,21 @@ class Lesson:
     Args:
         name: Its file's, without the ending.
         title: What it is about.
-        data: A name for `genzoo.data.arrays`, unless `--data` gives another.
+        data: A name for `genzoo.data.arrays`, unless `--data` gives another; None if the tutorial
+            makes its own.
     """
 
-    def __init__(self, name: str, title: str, data: str = "mnist_5k"):
+    def __init__(self, name: str, title: str, data: str | None = "mnist_5k"):
         parser = argparse.ArgumentParser(prog=f"{name}.py", description=title)
         parser.add_argument("--quick", action="store_true", help="see that it runs, learn nothing")
-        parser.add_argument("--data", default=data, help="any image data of `genzoo.data`")
+        if data is not None:
+            parser.add_argument("--data", default=data, help="any image data of `genzoo.data`")
         parser.add_argument("--output", type=pathlib.Path, help="default: runs/tutorials/NAME")
         # A notebook's kernel has arguments of its own.
         flags = parser.parse_args([] if "ipykernel" in sys.modules else None)
-        self.name, self.title, self.quick, self.data = name, title, flags.quick, flags.data
-        self.own_data = flags.data == data
+        self.name, self.title, self.quick = name, title, flags.quick
+        self.data = getattr(flags, "data", None)
+        self.own_data = self.data == data
         self.directory = flags.output or pathlib.Path("runs", "tutorials", name)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.start = time.perf_counter()
@@ -46,20 +49,22 @@ class Lesson:
         return quick if self.quick else full
 
     def images(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Training images in [0, 1] and labels, test images and labels."""
-        x, y = genzoo.data.arrays(self.data, "train")
-        x_test, y_test = genzoo.data.arrays(self.data, "test")
-        n, n_test = (400, 200) if self.quick else (None, None)
-        return (
-            x[:n].astype("float32") / 255,
-            y[:n],
-            x_test[:n_test].astype("float32") / 255,
-            y_test[:n_test],
-        )
+        """Training images in [0, 1] and labels, test images and labels.
+
+        Of large data 5,000 and 2,000 are drawn, so that a run takes minutes.
+        """
+        return (*self._draw("train", self.few(5000, 400)), *self._draw("test", self.few(2000, 200)))
+
+    def _draw(self, split, at_most):
+        x, y = genzoo.data.arrays(self.data, split)
+        if len(x) > at_most:
+            chosen = np.sort(np.random.default_rng(0).permutation(len(x))[:at_most])
+            x, y = x[chosen], y[chosen]
+        return x.astype("float32") / 255, y
 
     def fit(self, model, x, y=None, *, epochs: int, rate: float = 2e-3, batch_size: int = 32):
         """Fits a model of one optimizer at a learning rate that falls to 0."""
-        steps = self.few(epochs) * (len(x) // batch_size)
+        steps = self.few(epochs) * math.ceil(len(x) / batch_size)
         schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
         model.compile(keras.optimizers.Adam(schedule))
         model.fit(x, y, batch_size=batch_size, epochs=self.few(epochs), verbose=2)
@@ -82,7 +87,6 @@ class Lesson:
         """
         with replacing(self.directory / "picture.png") as temporary:
             figure.savefig(temporary, format="png", dpi=100)
-        plt.close(figure)
         results = {
             "name": self.name,
             "title": self.title,
@@ -98,8 +102,10 @@ class Lesson:
             temporary.write_text(json.dumps(results, indent=2, default=float) + "\n")
         print(f"\n{claim.format(**numbers)}\n{self.directory}: picture.png, results.json")
         failed = [text for text, value in checks.items() if not value]
-        if failed and self.own_data and not self.quick:
-            raise AssertionError(f"{self.name} did not show: {'; '.join(failed)}")
+        if failed and not self.quick:
+            if self.own_data:
+                raise AssertionError(f"{self.name} did not show: {'; '.join(failed)}")
+            print(f"Not so on this data: {'; '.join(failed)}")
 
 
 def draw_rows(axes, rows: dict[str, np.ndarray]) -> None:
