@@ -6,10 +6,12 @@
 # (VAE) gives the codes a distribution: the encoder answers with $q(z|x) = \mathcal N(\mu(x),
 # \sigma^2(x))$, the decoder sees samples of it, and the ELBO
 # $$\log p(x) \ge \mathbb E_{q(z|x)} \log p(x|z) - \mathrm{KL}(q(z|x) \,\|\, \mathcal N(0, 1))$$
-# draws all $q(z|x)$ together to cover $\mathcal N(0, 1)$ without holes. Then it is known beforehand
-# where the codes are, and random ones are images.
+# draws all $q(z|x)$ together towards $\mathcal N(0, 1)$: it is known beforehand where codes are,
+# though they need not fill it evenly.
 
 # %%
+from statistics import NormalDist
+
 import numpy as np
 from lesson import Lesson, draw_rows
 from matplotlib import pyplot as plt
@@ -27,14 +29,13 @@ vae = lesson.fit(genzoo.VAE(shape, 16), images, epochs=30)
 # ## Random codes
 #
 # The autoencoder's codes have a scale of their own, so it gets a fairer chance too: normal numbers
-# of the mean and covariance that its codes turned out to have. The kernel distance compares 1,000
-# images with the test images, in the features of a small classifier; 0 is the best.
+# of the mean and covariance that its codes turned out to have. The kernel distance compares samples
+# with the test images, in the features of a small classifier; training images show the best.
 
 # %%
 judge = lesson.judge(images, labels)
-metric = genzoo.metrics.KernelDistance(
-    genzoo.metrics.features.penultimate(judge), subset_size=lesson.few(500, 100)
-)
+features = genzoo.metrics.features.penultimate(judge)
+metric = genzoo.metrics.KernelDistance(features, subset_size=lesson.few(500, 100))
 
 
 def distance(samples):
@@ -43,44 +44,41 @@ def distance(samples):
     return float(metric.result()["kernel_distance"])
 
 
-rng, count = np.random.default_rng(0), len(test_images)
-codes = autoencoder.encode(images)
+rng, count, codes = np.random.default_rng(0), len(test_images), autoencoder.encode(images)
 fitted = rng.multivariate_normal(codes.mean(axis=0), np.cov(codes.T), count)
 samples = {
     "autoencoder, N(0, 1)": autoencoder.decode(rng.standard_normal((count, 16), "float32")),
     "autoencoder, fitted": autoencoder.decode(fitted.astype("float32")),
     "VAE": vae.sample(count, seed=0),
 }
-distances = {name: distance(x) for name, x in samples.items()}
+distances = {name: distance(x) for name, x in (samples | {"real": images[:count]}).items()}
 
 # %% [markdown]
 # ## Continuity and completeness
 #
-# On the way from one code to another, each step should change the image a little (continuity), and
-# each image should be a digit (completeness): the judge's confidence says how much of one it is.
+# On the way from one code to another, each step should change the image a little (continuity: the
+# largest step in mean ones), and each image should be one of the data (completeness: the judge's
+# confidence). Fading pixels show what is no achievement.
 
 # %%
 pairs = rng.choice(len(test_images), (50, 2))
-ways = np.linspace(0, 1, 12, dtype="float32")
-
-
-def walk(model, pair):
-    first, last = model.encode(test_images[pair])
-    return model.decode(np.stack([(1 - w) * first + w * last for w in ways]))
-
-
-walks, sure = {}, {}
-for name, model in {"autoencoder": autoencoder, "VAE": vae}.items():
-    walks[name] = [walk(model, pair) for pair in pairs]
+ways = np.linspace(0, 1, 12, dtype="float32")[:, None]
+walks, sure, jump = {}, {}, {}
+for name, model in {"pixels": None, "autoencoder": autoencoder, "VAE": vae}.items():
+    ends = test_images.reshape(count, -1) if model is None else model.encode(test_images)
+    paths = [(1 - ways) * ends[first] + ways * ends[last] for first, last in pairs]
+    walks[name] = [p.reshape(-1, *shape) if model is None else model.decode(p) for p in paths]
     middles = np.concatenate([way[4:8] for way in walks[name]])
     sure[name] = float(judge.predict(middles, verbose=0).max(axis=-1).mean())
+    moves = np.abs(np.diff(walks[name], axis=1)).mean(axis=(2, 3, 4))
+    jump[name] = float(np.mean(moves.max(axis=1) / moves.mean(axis=1)))
 
 # %% [markdown]
 # ## The price: blur, and the weight β
 #
-# A VAE's images are means over what the code leaves open, so they are soft. The energy of their
-# fine detail, the mean squared Laplacian, tells how soft. β weighs the KL: with more, the code says
-# less of the image, in nats.
+# A decoder's images are means over what the code leaves open, so they are soft. The energy of their
+# fine detail, the mean squared Laplacian, tells how soft, and whether that is due to the VAE or to
+# the 16 numbers. β weighs the KL: with more, the code says less of the image, in nats.
 
 
 # %%
@@ -89,7 +87,8 @@ def detail(x):
     return float(np.mean((along[:, :, 1:-1] + across[:, 1:-1]) ** 2))
 
 
-kept = detail(vae.reconstruct(test_images)) / detail(test_images)
+two = {"autoencoder": autoencoder, "VAE": vae}
+kept = {k: detail(m.reconstruct(test_images)) / detail(test_images) for k, m in two.items()}
 betas = {}
 for beta in lesson.few((0.25, 1.0, 4.0), (1.0,)):
     model = lesson.fit(genzoo.VAE(shape, 16, beta=beta), images, epochs=15)
@@ -97,7 +96,7 @@ for beta in lesson.few((0.25, 1.0, 4.0), (1.0,)):
 
 # A map of all codes needs two of them; its axes are quantiles of N(0, 1).
 flat = lesson.fit(genzoo.VAE(shape, 2), images, epochs=30)
-quantiles = np.array([-1.65, -1.1, -0.7, -0.35, 0.0, 0.35, 0.7, 1.1, 1.65], "float32")
+quantiles = np.float32([NormalDist().inv_cdf(p) for p in np.linspace(0.05, 0.95, 9)])
 grid = np.stack(np.meshgrid(quantiles, -quantiles), axis=-1).reshape(-1, 2)
 means = vae.encode(test_images)
 traversals = {}
@@ -108,37 +107,40 @@ for unit in np.argsort(-means.std(axis=0))[:3]:
 
 figure = plt.figure(figsize=(15, 7), layout="constrained")
 top, bottom = figure.subfigures(2, 1, height_ratios=(1, 2))
-left, right = top.subplots(1, 2)
+(left, right), panels = top.subplots(1, 2), bottom.subplots(1, 3)
 draw_rows(left, {name: x[:12] for name, x in samples.items()})
 left.set_title("random codes")
 draw_rows(right, {name: many[0] for name, many in walks.items()})
 right.set_title("from one test image to another")
-left, middle, right = bottom.subplots(1, 3)
-draw_rows(left, {str(i): part for i, part in enumerate(np.split(flat.decode(grid), 9))})
-left.set(title="a map of two latents", yticks=[])
-draw_rows(middle, traversals)
-middle.set_title("one latent from -3 to 3")
-right.scatter(*flat.encode(test_images).T, c=test_labels, cmap="tab10", s=4)
-right.set(title="where the test images are on the map", aspect="equal", xlim=(-4, 4), ylim=(-4, 4))
+draw_rows(panels[0], {str(i): part for i, part in enumerate(np.split(flat.decode(grid), 9))})
+panels[0].set(title="a map of two latents", yticks=[])
+draw_rows(panels[1], traversals)
+panels[1].set_title("one latent from -3 to 3")
+panels[2].scatter(*flat.encode(test_images).T, c=test_labels, cmap="tab10", s=4)
+panels[2].set(title="test images on the map", aspect="equal", xlim=(-4, 4), ylim=(-4, 4))
 
 lesson.finish(
     figure,
     "Random codes and interpolations by an autoencoder and a VAE; a map of a VAE's two latents, "
     "three latents of another moved alone, and the codes of the test images by class.",
-    "Random codes are at a kernel distance of {distances[autoencoder, N(0, 1)]:.2f} from the test "
-    "images if an autoencoder decodes them, and of {distances[VAE]:.2f} if a VAE does; fitted to "
-    "the autoencoder's codes they are at {distances[autoencoder, fitted]:.2f}, and need no VAE. "
-    "Halfway between two images the judge is {sure[VAE]:.0%} sure of a digit for the VAE, "
-    "{sure[autoencoder]:.0%} for the autoencoder. The VAE's reconstructions keep {kept:.0%} of the "
-    "real images' fine detail.",
+    "Random codes are at a kernel distance of {distances[autoencoder, N(0, 1)]:.1f} from the test "
+    "images if an autoencoder decodes them, and of {distances[VAE]:.1f} if a VAE does. Fitted to "
+    "the autoencoder's codes they are at {distances[autoencoder, fitted]:.1f}, better than the "
+    "VAE's; training images are at {distances[real]:.1f}. Halfway between two images the judge is "
+    "{sure[VAE]:.0%} sure for the VAE, {sure[autoencoder]:.0%} for the autoencoder, "
+    "{sure[pixels]:.0%} for faded pixels; the largest of the steps is {jump[VAE]:.1f}, "
+    "{jump[autoencoder]:.1f} and {jump[pixels]:.1f} mean ones. The VAE's reconstructions keep "
+    "{kept[VAE]:.0%} of the real images' fine detail, the autoencoder's {kept[autoencoder]:.0%}.",
     {
         "a VAE's are half as far": distances["VAE"] <= 0.5 * distances["autoencoder, N(0, 1)"],
-        "its images are softer than real ones": kept < 1,
+        "fitted codes do better": distances["autoencoder, fitted"] < distances["VAE"],
+        "codes interpolate better than pixels": min(sure.values()) == sure["pixels"],
         "with more weight the code says less": lesson.quick
         or betas["4.0"]["kl_loss"] < betas["1.0"]["kl_loss"] < betas["0.25"]["kl_loss"],
     },
     distances=distances,
     sure=sure,
+    jump=jump,
     kept=kept,
     betas=betas,
 )
@@ -146,5 +148,4 @@ lesson.finish(
 # %% [markdown]
 # ## What to try next
 #
-# - Both with two numbers a code: where does the autoencoder put its classes?
 # - `num_classes=10`: what do the latents say when the class is told?
