@@ -61,8 +61,7 @@ distances = {name: distance(x) for name, x in (samples | {"real": images[:count]
 # confidence). Fading pixels show what is no achievement.
 
 # %%
-pairs = rng.choice(len(test_images), (50, 2))
-ways = np.linspace(0, 1, 12, dtype="float32")[:, None]
+pairs, ways = rng.choice(count, (50, 2)), np.linspace(0, 1, 12, dtype="float32")[:, None]
 walks, sure, jump = {}, {}, {}
 for name, model in {"pixels": None, "autoencoder": autoencoder, "VAE": vae}.items():
     ends = test_images.reshape(count, -1) if model is None else model.encode(test_images)
