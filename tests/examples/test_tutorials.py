@@ -1,5 +1,6 @@
 """The tutorials run, and the gallery says what they found."""
 
+import ast
 import json
 import os
 import pathlib
@@ -31,6 +32,24 @@ def test_a_tutorial_is_short_and_opens_as_a_notebook(path):
     assert len(lines) <= 150
     assert lines[0] == "# %% [markdown]" and lines[1].startswith("# # ")
     assert sum(line.startswith("# %%") for line in lines) >= 5
+
+
+def finish(path):
+    """The caption, the claim and the checks in a tutorial's source."""
+    tree = ast.parse(path.read_text())
+    (call,) = (
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "lesson.finish"
+    )
+    _, caption, claim, checks = call.args
+    return caption.value, claim.value, [key.value for key in checks.keys]
+
+
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_the_results_are_those_of_the_tutorial_as_it_is(path):
+    results = json.loads((ROOT / "docs" / "gallery" / path.stem / "results.json").read_text())
+    assert finish(path) == (results["caption"], results["claim"], list(results["checks"]))
 
 
 def test_the_gallery_says_what_was_found():
