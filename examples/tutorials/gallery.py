@@ -14,11 +14,12 @@ from keras_genzoo.files import replacing
 
 INTRODUCTION = """# Gallery
 
-What the tutorials in `examples/tutorials/` show. Each is a script that opens as a notebook, runs
-alone and offline, and fails if it doesn't find what it says. `--data NAME` takes any image data of
-tensorflow-datasets, `--quick` runs it in seconds without learning anything. The numbers on this
-page are read from the `results.json` beside each picture (`python examples/tutorials/gallery.py
-docs`); seconds are those of two CPU cores. Tutorials that are not here were not run in full yet.
+What the tutorials in `examples/tutorials/` show. Each is a script that runs alone and offline, and
+fails if it doesn't find what it says; its cells open as a notebook in VS Code, or by jupytext in
+Jupyter, started in that folder. `--data NAME` takes other image data, any of tensorflow-datasets
+among them, and 5,000 images of it; `--quick` runs it in a minute without learning anything. The
+numbers on this page are read from the `results.json` beside each picture (`python
+examples/tutorials/gallery.py docs`); seconds are those of two CPU cores.
 """
 
 SECTION = """

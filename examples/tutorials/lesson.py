@@ -34,7 +34,7 @@ class Lesson:
         if data is not None:
             parser.add_argument("--data", default=data, help="any image data of `genzoo.data`")
         parser.add_argument("--output", type=pathlib.Path, help="default: runs/tutorials/NAME")
-        # A notebook's kernel has arguments of its own.
+        # A notebook's kernel has arguments of its own: there `data` is changed in the cell.
         flags = parser.parse_args([] if "ipykernel" in sys.modules else None)
         self.name, self.title, self.quick = name, title, flags.quick
         self.data = getattr(flags, "data", None)
