@@ -41,6 +41,17 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathl
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def check_directory(directory: str | os.PathLike, name: str) -> None:
+    """Refuses a directory in which nothing can be written, made yet or not."""
+    directory = pathlib.Path(directory).absolute()
+    there = next(place for place in (directory, *directory.parents) if place.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise ValueError(
+            f"`{name}` must be where files can be written, and {os.fspath(there)!r} is not. "
+            f"Received: {os.fspath(directory)!r}"
+        )
+
+
 VERSION = re.compile("0|[1-9][0-9]{0,17}")  # as TensorFlow Serving reads them
 
 

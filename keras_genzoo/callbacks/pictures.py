@@ -10,7 +10,7 @@ import pathlib
 
 import numpy as np
 
-from keras_genzoo.files import replacing
+from keras_genzoo.files import check_directory, replacing
 
 MIN_WIDTH = 500  # pixels; smaller grids are magnified by a whole number
 SEPARATOR = 2  # pixels between images
@@ -25,6 +25,7 @@ def check_path(path, name):
             f"`{name}` must be the path of a PNG file, which ends in .png. "
             f"Received: {name}={os.fspath(path)!r}"
         )
+    check_directory(path.parent, name)
 
 
 def as_uint8(images):

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_genzoo.callbacks import pictures
+from keras_genzoo.files import check_directory
 
 POINTS = 2500  # of a scatter plot
 MAX_CLASSES = 20  # columns of a conditional grid
@@ -33,6 +34,9 @@ class SampleGrid(keras.callbacks.Callback):
         labels: Classes for a conditional model to draw, instead of every class a few times.
         seed: Integer seed of the samples.
 
+    Raises:
+        ValueError: If a number is below 1, or nothing can be written there.
+
     Example:
     ```python
     import os
@@ -55,6 +59,7 @@ class SampleGrid(keras.callbacks.Callback):
         for name, value in {"every": every, "num_samples": num_samples}.items():
             if value < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received: {name}={value}")
+        check_directory(directory, "directory")
         self.directory = pathlib.Path(directory)
         self.every = every
         self.num_samples = num_samples

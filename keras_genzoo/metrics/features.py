@@ -33,11 +33,12 @@ def inception(
     Raises:
         ValueError: If the network can't take such images as they are.
     """
-    if len(image_shape) != 3:
+    sizes = tuple(image_shape) if hasattr(image_shape, "__iter__") else ()
+    if len(sizes) != 3:
         raise ValueError(
             f"`image_shape` must be (height, width, channels). Received: image_shape={image_shape}"
         )
-    height, width, channels = image_shape
+    height, width, channels = sizes
     if channels not in (1, 3):
         raise ValueError(
             f"`image_shape` must have one or three channels. Received: image_shape={image_shape}"
@@ -47,7 +48,7 @@ def inception(
             "`image_shape` must have 75 pixels or more a side, unless `resize=True`. "
             f"Received: image_shape={image_shape}"
         )
-    x = inputs = keras.Input(tuple(image_shape))
+    x = inputs = keras.Input(sizes)
     if channels == 1:
         x = layers.Concatenate()([x, x, x])
     if resize:

@@ -18,6 +18,7 @@ import keras_genzoo as genzoo
 from keras_genzoo import networks
 from keras_genzoo.callbacks import (
     CollapseMonitor,
+    SampleGrid,
     collapse_measures,
     collapse_monitor,
     collapse_rules,
@@ -545,6 +546,22 @@ POINTS = np.random.default_rng(0).random((20, 2))
 def test_arguments_are_checked(arguments, message):
     with pytest.raises(ValueError, match=message):
         CollapseMonitor(**{"real": POINTS, **arguments})
+
+
+def test_a_picture_that_cannot_be_written_is_refused_first(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    for make in (
+        lambda path: CollapseMonitor(POINTS, picture=path / "monitor.png"),
+        lambda path: SampleGrid(path),
+    ):
+        make(tmp_path / "new" / "newer")
+        with pytest.raises(ValueError, match=r"files can be written, and '.*file' is not"):
+            make(tmp_path / "file" / "new")
+        with monkeypatch.context() as patch:
+            patch.setattr("os.access", lambda path, mode: path != tmp_path)
+            with pytest.raises(ValueError, match=r"files can be written, and .* is not. Received"):
+                make(tmp_path / "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def extractor_of(value):

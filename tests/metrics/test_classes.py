@@ -155,8 +155,9 @@ def test_data_that_cannot_be_classified_are_told_of_before_training(tmp_path):
     for wrong in (None, keras.Sequential([keras.layers.Dense(3)])):
         with pytest.raises(ValueError, match=r"`classifier` must be a Keras model.*Received"):
             features.penultimate(wrong)
-    with pytest.raises(ValueError, match=r"`image_shape` must be \(height, width, channels\)"):
-        features.inception((64, 64))
+    for wrong in ((64, 64), None):
+        with pytest.raises(ValueError, match=r"`image_shape` must be \(height, width, channels\)"):
+            features.inception(wrong)
     with pytest.raises(ValueError, match=r"`path` must end in .keras. Received: path='.*judge.h5'"):
         features.train_classifier(dataset(images, labels).batch(4), tmp_path / "judge.h5")
 
