@@ -57,18 +57,17 @@ distances = {name: distance(x) for name, x in (samples | {"real": images[:count]
 # ## Continuity and completeness
 #
 # On the way from one code to another, each step should change the image a little (continuity: the
-# largest step in mean ones), and each image should be one of the data (completeness: the judge's
-# confidence). Fading pixels show what is no achievement.
+# largest step in mean ones), and each image should be like the data (completeness: the kernel
+# distance halfway). Fading pixels show what is no achievement.
 
 # %%
-pairs, ways = rng.choice(count, (50, 2)), np.linspace(0, 1, 12, dtype="float32")[:, None]
-walks, sure, jump = {}, {}, {}
+pairs, ways = rng.choice(count, (150, 2)), np.linspace(0, 1, 12, dtype="float32")[:, None]
+walks, halfway, jump = {}, {}, {}
 for name, model in {"pixels": None, "autoencoder": autoencoder, "VAE": vae}.items():
     ends = test_images.reshape(count, -1) if model is None else model.encode(test_images)
     paths = [(1 - ways) * ends[first] + ways * ends[last] for first, last in pairs]
     walks[name] = [p.reshape(-1, *shape) if model is None else model.decode(p) for p in paths]
-    middles = np.concatenate([way[4:8] for way in walks[name]])
-    sure[name] = float(judge.predict(middles, verbose=0).max(axis=-1).mean())
+    halfway[name] = distance(np.concatenate([way[4:8] for way in walks[name]]))
     moves = np.abs(np.diff(walks[name], axis=1)).mean(axis=(2, 3, 4))
     jump[name] = float(np.mean(moves.max(axis=1) / moves.mean(axis=1)))
 
@@ -125,20 +124,20 @@ lesson.finish(
     "Random codes are at a kernel distance of {distances[autoencoder, N(0, 1)]:.1f} from the test "
     "images if an autoencoder decodes them, and of {distances[VAE]:.1f} if a VAE does. Fitted to "
     "the autoencoder's codes they are at {distances[autoencoder, fitted]:.1f}, better than the "
-    "VAE's; training images are at {distances[real]:.1f}. Halfway between two images the judge is "
-    "{sure[VAE]:.0%} sure for the VAE, {sure[autoencoder]:.0%} for the autoencoder, "
-    "{sure[pixels]:.0%} for faded pixels; the largest of the steps is {jump[VAE]:.1f}, "
+    "VAE's; training images are at {distances[real]:.1f}. Halfway between two test images it is "
+    "{halfway[VAE]:.1f} for the VAE, {halfway[autoencoder]:.1f} for the autoencoder and "
+    "{halfway[pixels]:.1f} for faded pixels; the largest of the steps is {jump[VAE]:.1f}, "
     "{jump[autoencoder]:.1f} and {jump[pixels]:.1f} mean ones. The VAE's reconstructions keep "
     "{kept[VAE]:.0%} of the real images' fine detail, the autoencoder's {kept[autoencoder]:.0%}.",
     {
         "a VAE's are half as far": distances["VAE"] <= 0.5 * distances["autoencoder, N(0, 1)"],
         "fitted codes do better": distances["autoencoder, fitted"] < distances["VAE"],
-        "codes interpolate better than pixels": min(sure.values()) == sure["pixels"],
+        "codes interpolate better than pixels": max(halfway.values()) == halfway["pixels"],
         "with more weight the code says less": lesson.quick
         or betas["4.0"]["kl_loss"] < betas["1.0"]["kl_loss"] < betas["0.25"]["kl_loss"],
     },
     distances=distances,
-    sure=sure,
+    halfway=halfway,
     jump=jump,
     kept=kept,
     betas=betas,
