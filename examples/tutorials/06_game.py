@@ -48,14 +48,14 @@ plane = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 moments = lesson.few((1, 4, 8, 16, 60), (1, 2, 3))
 
 
-def play(mixture, data, epochs, *monitors, layers=2, rate=1e-3, **remedy):
+def play(mixture, data, epochs, *monitors, latents=16, layers=2, rate=1e-3, **remedy):
     """Trains a GAN; what it made and D's landscape, at some moments, and how good it is."""
     keras.utils.set_random_seed(0)
     units = {"hidden_units": (128,) * layers}
-    decoder = genzoo.networks.dense_decoder((2,), 16, **units)
+    decoder = genzoo.networks.dense_decoder((2,), latents, **units)
     generator = keras.Sequential([decoder, keras.layers.Rescaling(np.abs(mixture.means).max())])
     discriminator = genzoo.networks.dense_discriminator((2,), **units)
-    model = genzoo.GAN((2,), 16, generator=generator, discriminator=discriminator, **remedy)
+    model = genzoo.GAN((2,), latents, generator=generator, discriminator=discriminator, **remedy)
     model.compile(*(keras.optimizers.Adam(rate, beta_1=0.5) for _ in range(2)))
     seen = {}
 
@@ -85,9 +85,9 @@ for name, remedy in {"without a penalty": {}, "with R1": {"penalty": r1}}.items(
 # quality is told too, the share of samples within three standard deviations of a mode.
 
 # %%
-grid, noise = genzoo.data.grid(5), genzoo.layers.InstanceNoise(1.0, half_life=160_000)
+grid, noise = genzoo.data.grid(5), genzoo.layers.InstanceNoise(2.0, half_life=80_000)
 many = grid.sample(10_000, seed=0)
-options = {"layers": 3, "rate": keras.optimizers.schedules.CosineDecay(1e-3, 10_000)}
+options = {"latents": 2, "layers": 3, "rate": keras.optimizers.schedules.CosineDecay(1e-3, 10_000)}
 cures = {"plain": {}, "R1": {"penalty": r1}, "noise": {"augmentation": noise}}
 grids = {name: play(grid, many, lesson.few(5), **options, **c)[1] for name, c in cures.items()}
 
