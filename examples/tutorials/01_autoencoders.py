@@ -144,7 +144,6 @@ lesson.finish(
 
 # %% [markdown]
 # ## What to try next
-#
 # - `target_rate=0.2` for the sparse one, or `kl_weight=0`: what becomes of the active units?
 # - A corruption that hides pixels: `genzoo.layers.MaskingNoise(0.5)`.
 # - `--data fashion_mnist`.

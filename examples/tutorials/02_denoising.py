@@ -104,6 +104,5 @@ lesson.finish(
 
 # %% [markdown]
 # ## What to try next
-#
 # - Corrupt by `genzoo.layers.SaltAndPepper(0.3)` or by several layers, `keras.Sequential([...])`.
 # - Train the classifier on noisy images instead, or on denoised ones. Which of the three is best?

@@ -123,6 +123,5 @@ lesson.finish(
 
 # %% [markdown]
 # ## What to try next
-#
 # - Train the autoencoders on the few labelled images alone. Where did the gain come from?
 # - Codes of other sizes; the last hidden layer of the encoder in place of the code.

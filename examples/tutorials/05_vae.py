@@ -145,5 +145,4 @@ lesson.finish(
 
 # %% [markdown]
 # ## What to try next
-#
 # - `num_classes=10`: what do the latents say when the class is told?

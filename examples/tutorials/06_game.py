@@ -146,5 +146,4 @@ lesson.finish(
 
 # %% [markdown]
 # ## What to try next
-#
 # `penalty="r1"`, fifty times as heavy; `loss="hinge"`: docs/modes.md has them all, over ten seeds.

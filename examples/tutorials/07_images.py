@@ -146,5 +146,4 @@ lesson.finish(
 
 # %% [markdown]
 # ## What to try next
-#
 # `genzoo.WGAN`, with clipped weights; `ema_half_life=5_000`: which curve becomes smoother?

@@ -145,6 +145,5 @@ lesson.finish(
 
 # %% [markdown]
 # ## What to try next
-#
 # - More generated images than real ones: where does it begin to hurt?
 # - A conditional VAE in place of the GAN: blurrier, but it does not lose modes.

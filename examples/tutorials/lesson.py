@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import pathlib
+import re
 import sys
 import time
 
@@ -15,7 +17,11 @@ import tensorflow as tf
 
 import keras_genzoo as genzoo
 from keras_genzoo.callbacks import pictures
-from keras_genzoo.files import replacing
+from keras_genzoo.files import check_directory, replacing
+
+OWN_DATA = "mnist_5k"  # what the claims are about
+# Lines of prose: comments, and strings that fill a line.
+PROSE = re.compile(r"""\s*(#.*|f?".*",?|)""")
 
 
 class Lesson:
@@ -26,20 +32,21 @@ class Lesson:
         title: What it is about.
         data: A name for `genzoo.data.arrays`, unless `--data` gives another; None if the tutorial
             makes its own.
+        quick: As `--quick`. A notebook's kernel has flags of its own, so there these two are set
+            in the cell.
     """
 
-    def __init__(self, name: str, title: str, data: str | None = "mnist_5k"):
+    def __init__(self, name: str, title: str, data: str | None = OWN_DATA, quick: bool = False):
         parser = argparse.ArgumentParser(prog=f"{name}.py", description=title)
         parser.add_argument("--quick", action="store_true", help="see that it runs, learn nothing")
         if data is not None:
             parser.add_argument("--data", default=data, help="any image data of `genzoo.data`")
         parser.add_argument("--output", type=pathlib.Path, help="default: runs/tutorials/NAME")
-        # A notebook's kernel has arguments of its own: there `data` is changed in the cell.
         flags = parser.parse_args([] if "ipykernel" in sys.modules else None)
-        self.name, self.title, self.quick = name, title, flags.quick
+        self.name, self.title, self.quick = name, title, quick or flags.quick
         self.data = getattr(flags, "data", None)
-        self.own_data = self.data == data
         self.directory = flags.output or pathlib.Path("runs", "tutorials", name)
+        check_directory(self.directory, "--output")
         self.directory.mkdir(parents=True, exist_ok=True)
         self.start = time.perf_counter()
         keras.utils.set_random_seed(0)
@@ -64,6 +71,7 @@ class Lesson:
 
     def fit(self, model, x, y=None, *, epochs: int, rate: float = 2e-3, batch_size: int = 32):
         """Fits a model of one optimizer at a learning rate that falls to 0."""
+        batch_size = min(batch_size, len(x))
         steps = self.few(epochs) * math.ceil(len(x) / batch_size)
         schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
         model.compile(keras.optimizers.Adam(schedule))
@@ -90,8 +98,7 @@ class Lesson:
         results = {
             "name": self.name,
             "title": self.title,
-            "caption": caption,
-            "claim": claim,
+            "code": code(self.name),
             "numbers": numbers,
             "checks": {text: bool(value) for text, value in checks.items()},
             "data": self.data,
@@ -103,9 +110,16 @@ class Lesson:
         print(f"\n{claim.format(**numbers)}\n{self.directory}: picture.png, results.json")
         failed = [text for text, value in checks.items() if not value]
         if failed and not self.quick:
-            if self.own_data:
+            if self.data in (None, OWN_DATA):
                 raise AssertionError(f"{self.name} did not show: {'; '.join(failed)}")
             print(f"Not so on this data: {'; '.join(failed)}")
+
+
+def code(name: str) -> str:
+    """A checksum of what a tutorial does, whatever it says."""
+    lines = pathlib.Path(__file__).with_name(f"{name}.py").read_text().splitlines()
+    lines = [line for line in lines if not PROSE.fullmatch(line)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def draw_rows(axes, rows: dict[str, np.ndarray]) -> None:
