@@ -83,7 +83,7 @@ rates = models["sparse"].encode(test_images).mean(axis=0)
 # ## Two numbers an image
 #
 # A code of two numbers can be drawn. PCA's two components mix the classes; an autoencoder's two
-# units unfold them, without ever having seen a label. How well they are apart is told by the
+# units unfold them in part, without having seen a label. How well they are apart is told by the
 # nearest neighbours: the share of test images whose label is that of most of the five training
 # images next to them in the plane.
 

@@ -6,7 +6,8 @@
 #
 # The split is honest: autoencoders, PCA and the scaling see the training images only, and the
 # labels are drawn from these. Settings of the regression are chosen by cross-validation among the
-# labelled, the best encoder among the training images that are not; then the test images are used.
+# labelled, the best encoder on the other training images, whose labels only that choice sees; then
+# the test images are used.
 
 # %%
 import keras
@@ -104,10 +105,10 @@ axes.legend()
 lesson.finish(
     figure,
     "Accuracy of a logistic regression on pixels, PCA and the codes of five autoencoders over the "
-    "number of labels; means of five draws and their standard deviation.",
+    "number of labels; means of five draws and their standard deviation, one draw of all labels.",
     "With 100 labels the regression is right for {pixels:.1%} of the test images on pixels, "
     "{pca:.1%} on PCA, {dense:.1%} on the codes of a dense undercomplete autoencoder, which are "
-    "no help, and {best:.1%} on those of the best encoder, {best_name} (chosen on other images).",
+    "no help, and {best:.1%} on those of the best encoder, {best_name} (chosen on other labels).",
     {
         "the best codes beat pixels by two points": means[best][1] >= means["pixels"][1] + 0.02,
         "a dense undercomplete code does not": means["dense, 32"][1] < means["pixels"][1] + 0.02,

@@ -41,7 +41,6 @@ gan.fit(images, labels, batch_size=32, epochs=lesson.few(12), verbose=2)
 
 # %% [markdown]
 # ## Between two classes
-#
 # The label enters the generator as a one-hot vector. Its network takes only whole labels, but the
 # layer after it would take any mixture: a model from there on interpolates between classes.
 
@@ -64,8 +63,8 @@ rows |= {"1 to 7": between(1, 7), "3 to 8": between(3, 8)}
 # ## Does it help a classifier?
 #
 # Three ways from the same few images: alone; with as many generated ones; with random shifts, turns
-# and zooms by Keras's own layers. Five draws of the images, the same for the three ways: so what
-# tells is the difference within a draw, and its 95% interval.
+# and zooms by Keras's own layers. Five draws of images, the same for all: what tells is the
+# difference within a draw.
 
 # %%
 shifts = keras.Sequential()
@@ -130,14 +129,15 @@ lesson.finish(
     figure,
     "Left: images on demand, a class a column, and mixtures of two classes. Right: what a "
     "classifier of few real images gains from as many generated ones, and from Keras's random "
-    "shifts; means of five draws and their 95% intervals.",
+    "shifts, turns and zooms; means of five draws and their 95% intervals.",
     "A classifier finds the class that was asked for in {found:.1%} of 1,000 samples. One trained "
     "on 20 real images a class is right for {at[alone, 20]:.1%} of the test images. As many images "
     "of a GAN of these same images, {at[agreement, 20]:.0%} of them of the class asked for, change "
-    "that by {at[gain, generated, 20]:+.1%} (± {at[±, generated, 20]:.1%}), random shifts by "
-    "{at[gain, augmented, 20]:+.1%} (± {at[±, augmented, 20]:.1%}). With 100 a class it is "
-    "{at[alone, 100]:.1%}, and {at[gain, generated, 100]:+.1%} (± {at[±, generated, 100]:.1%}) or "
-    "{at[gain, augmented, 100]:+.1%} (± {at[±, augmented, 100]:.1%}).",
+    "that by {at[gain, generated, 20]:+.1%} (± {at[±, generated, 20]:.1%}), random shifts, turns "
+    "and zooms by {at[gain, augmented, 20]:+.1%} (± {at[±, augmented, 20]:.1%}). With 100 a class "
+    "{at[alone, 100]:.1%}, {at[gain, generated, 100]:+.1%} (± {at[±, generated, 100]:.1%}) or "
+    "{at[gain, augmented, 100]:+.1%} (± {at[±, augmented, 100]:.1%}). These GANs took a third of "
+    "the steps of the one at the left.",
     {"samples are of the class asked for": found > 0.9},
     found=found,
     at=at,
