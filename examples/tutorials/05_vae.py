@@ -119,7 +119,7 @@ panels[2].set(title="test images on the map", aspect="equal", xlim=(-4, 4), ylim
 
 lesson.finish(
     figure,
-    "Random codes and interpolations by an autoencoder and a VAE; a map of a VAE's two latents, "
+    "Random codes and interpolations (and faded pixels); a map of the two latents of a VAE, "
     "three latents of another moved alone, and the codes of the test images by class.",
     "Random codes are at a kernel distance of {distances[autoencoder, N(0, 1)]:.1f} from the test "
     "images if an autoencoder decodes them, and of {distances[VAE]:.1f} if a VAE does. Fitted to "
