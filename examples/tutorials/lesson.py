@@ -44,7 +44,7 @@ class Lesson:
         parser.add_argument("--output", type=pathlib.Path, help="default: runs/tutorials/NAME")
         flags = parser.parse_args([] if "ipykernel" in sys.modules else None)
         self.name, self.title, self.quick = name, title, quick or flags.quick
-        self.data = getattr(flags, "data", None)
+        self.data, self.code = getattr(flags, "data", None), code(name)
         self.directory = flags.output or pathlib.Path("runs", "tutorials", name)
         check_directory(self.directory, "--output")
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ class Lesson:
         results = {
             "name": self.name,
             "title": self.title,
-            "code": code(self.name),
+            "code": self.code,
             "numbers": numbers,
             "checks": {text: bool(value) for text, value in checks.items()},
             "data": self.data,
@@ -115,10 +115,12 @@ class Lesson:
             print(f"Not so on this data: {'; '.join(failed)}")
 
 
-def code(name: str) -> str:
-    """A checksum of what a tutorial does, whatever it says."""
-    lines = pathlib.Path(__file__).with_name(f"{name}.py").read_text().splitlines()
-    lines = [line for line in lines if not PROSE.fullmatch(line)]
+def code(name: str) -> str | None:
+    """A checksum of what a tutorial does, whatever it says; None if it is not a file here."""
+    path = pathlib.Path(__file__).with_name(f"{name}.py")
+    if not path.exists():
+        return None
+    lines = [line for line in path.read_text().splitlines() if not PROSE.fullmatch(line)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
