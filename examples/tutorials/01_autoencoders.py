@@ -115,7 +115,7 @@ lesson.finish(
     "With 32 numbers an image the mean squared error on test images is {pca:.4f} for PCA, "
     "{linear:.4f} for a linear autoencoder, {undercomplete:.4f} for one with two hidden layers, "
     "{convolutional:.4f} for a convolutional one, {denoising:.4f} for one that learned to denoise, "
-    "and {deep:.4f} for one with four hidden layers, no better in twenty epochs. The "
+    "and {deep:.4f} for one with four hidden layers, worse in twenty epochs. The "
     "overcomplete one has {overcomplete:.4f}, for it can copy. The sparse one has {sparse:.4f}; "
     "{active_sparse} of its 256 units are active, with a mean activation of {rate:.3f} and at most "
     "{highest_rate:.2f}. With two numbers, the neighbours tell the label of {plane_pca:.0%} of the "
