@@ -44,7 +44,7 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathl
 def check_directory(directory: str | os.PathLike, name: str) -> None:
     """Refuses a directory in which nothing can be written, made yet or not."""
     directory = pathlib.Path(directory).absolute()
-    there = next(place for place in (directory, *directory.parents) if place.exists())
+    there = next(place for place in (directory, *directory.parents) if os.path.exists(place))
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
         raise ValueError(
             f"`{name}` must be where files can be written, and {os.fspath(there)!r} is not. "

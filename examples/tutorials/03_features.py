@@ -108,7 +108,8 @@ lesson.finish(
     "number of labels; means of five draws and their standard deviation, one draw of all labels.",
     "With 100 labels the regression is right for {pixels:.1%} of the test images on pixels, "
     "{pca:.1%} on PCA, {dense:.1%} on the codes of a dense undercomplete autoencoder, which are "
-    "no help, and {best:.1%} on those of the best encoder, {best_name} (chosen on other labels).",
+    "no help, and {best:.1%} on those of the best encoder, {best_name}, chosen by the labels of "
+    "the other training images.",
     {
         "the best codes beat pixels by two points": means[best][1] >= means["pixels"][1] + 0.02,
         "a dense undercomplete code does not": means["dense, 32"][1] < means["pixels"][1] + 0.02,

@@ -113,7 +113,7 @@ lesson.finish(
     "{means[VAE, held out]:.3f}: the autoencoder is ahead of PCA, this VAE is not. For it "
     "class {worst}, that of the least ink, passes for normal ({worst_area:.2f}). (On MNIST, one "
     "against the rest, Deep SVDD has 0.948, of some 6,000 training images a class and ten seeds: "
-    "Ruff et al., ICML 2018. Here are {each} and {tests} test images, and one seed.) A threshold "
+    "Ruff et al., ICML 2018. Here a class has {each}, of one seed.) A threshold "
     "for 5% false alarms gave {alarms:.1%}, and found {found:.0%} of class {first}. "
     "{precision:.0%} of the {suspects} most suspect labels were wrong, by the nearest images "
     "{by_neighbours:.0%}, of all labels {changed:.0%}.",

@@ -40,6 +40,8 @@ def test_a_tutorial_is_short_and_opens_as_a_notebook(path):
 
 
 def test_the_gallery_says_what_was_found():
+    table = "\n|  | 0 | 1 | mean |\n| --- | --- | --- | --- |\n| a | 0.500 | 1.000 | 0.750 |\n"
+    assert gallery.markdown({"a": [0.5, 1.0]}, [0, 1]) == table
     assert (ROOT / "docs" / "gallery.md").read_text() == gallery.page(ROOT / "docs")
 
 
