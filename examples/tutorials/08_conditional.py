@@ -137,7 +137,7 @@ lesson.finish(
     "and zooms by {at[gain, augmented, 20]:+.1%} (± {at[±, augmented, 20]:.1%}). With 100 a class "
     "{at[alone, 100]:.1%}, {at[gain, generated, 100]:+.1%} (± {at[±, generated, 100]:.1%}) or "
     "{at[gain, augmented, 100]:+.1%} (± {at[±, augmented, 100]:.1%}). These GANs took a third of "
-    "the steps of the one at the left.",
+    "the steps of the one at the left; changes are in percentage points.",
     {"samples are of the class asked for": found > 0.9},
     found=found,
     at=at,
