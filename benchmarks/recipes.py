@@ -32,9 +32,9 @@ import recipes
 from public_models import PUBLIC
 
 import keras_genzoo as genzoo
-from keras_genzoo import metrics
-from keras_genzoo.callbacks import pictures
+from keras_genzoo import metrics, plot
 from keras_genzoo.files import replacing
+from keras_genzoo.serving import Images, Labels
 
 # A line a run. The file is part of the repository: all of it takes more than an hour.
 RESULTS = pathlib.Path(__file__).with_name("results") / "recipes.jsonl"
@@ -77,8 +77,9 @@ def train_recipe(name, seed, clock):
     keras.utils.set_random_seed(seed)
     recipe = recipes.RECIPES[name]
     conditional = bool(recipe.conditional)
-    model = recipes.build(name, (28, 28, 1), 10 if conditional else None)
-    data = genzoo.data.load(recipe.data, batch_size=recipe.batch_size, labels=conditional)
+    fields = Images((28, 28, 1)), Labels(10 if conditional else None)
+    model = recipe.build(fields)
+    data = genzoo.data.load(recipe.data_name, batch_size=recipe.batch_size, labels=conditional)
     model.fit(data, epochs=recipe.epochs, verbose=2, callbacks=[clock])
 
     def sample(labels):
@@ -135,7 +136,7 @@ def one(name, seed, core, other):
     if conditional:
         found = judge.predict(samples, verbose=0).argmax(axis=-1)
         scores["label_agreement"] = float(np.mean(found == labels))
-    pictures.save_grid(stem(name, seed).with_suffix(".png"), samples[:60], columns=10)
+    plot.save_grid(stem(name, seed).with_suffix(".png"), samples[:60], columns=10)
     result = {
         "name": name,
         "seed": seed,

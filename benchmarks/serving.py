@@ -32,8 +32,8 @@ MODELS = {
 def ways(model, directory, batch):
     """By name, functions that map one batch; all see the same numbers."""
     endpoint = model.endpoints()["serving_default"]
-    (name,) = [name for name in endpoint.inputs if name != "labels"]
-    shape = (batch, *model.tensor_specs()[name].shape[1:])
+    (field,) = endpoint.fields
+    name, shape = field.name, (batch, *field.shape)
     x = np.random.default_rng(0).random(shape, "float32")
     signature = tf.saved_model.load(os.path.join(directory, "1")).signatures["serving_default"]
     return {

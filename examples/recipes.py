@@ -1,21 +1,86 @@
-"""What `train.py` trains with: a table of named settings.
+"""The recipes of `train.py`: a table of models with their data and settings.
 
-`--model NAME` takes the recipe of that name, for a few thousand small images, and any data;
-`--recipe NAME` takes one with its data set. docs/recipes.md has what each of these costs and gives.
+`--model NAME` takes the recipe of that name, for a few thousand small images, and any data set of
+images; `--recipe NAME` takes one with its own data. docs/recipes.md lists their costs and results.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 import keras_genzoo as genzoo
+from keras_genzoo.serving import Images, Labels, Vectors
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """The data of a run.
+
+    Attributes:
+        train: Batches in an endless stream, which starts at the epoch that the run starts at.
+        steps: The number of batches in an epoch.
+        test: Batches in order, or None.
+        fields: The fields of a batch, as a model declares them.
+        examples: The first 64 test data (of the first field), for pictures.
+    """
+
+    train: tf.data.Dataset
+    steps: int
+    test: tf.data.Dataset | None
+    fields: tuple
+    examples: np.ndarray
+
+
+def labelled_images(flags, first_epoch: int) -> Data:
+    """Loads images by the name `--data`, with their labels if the model is conditional."""
+    load = functools.partial(
+        genzoo.data.load, flags.data, batch_size=flags.batch_size, labels=flags.conditional
+    )
+    in_order = load(split="train", shuffle=False)  # and complete
+    try:
+        test = load(split="test")
+    except ValueError:
+        # An unknown name or split of the training data would have failed above.
+        test = None
+    first = list((test or in_order).unbatch().take(64).as_numpy_iterator())
+    examples = np.stack([example[0] for example in first] if flags.conditional else first)
+    num_classes = None
+    if flags.conditional:
+        num_classes = 1 + max(int(tf.reduce_max(labels)) for _, labels in in_order)
+    return Data(
+        train=load(split="train", first_epoch=first_epoch),
+        steps=int(load(split="train").cardinality()),
+        test=test,
+        fields=(Images(examples.shape[1:]), Labels(num_classes)),
+        examples=examples,
+    )
+
+
+def ring(flags, first_epoch: int) -> Data:
+    """Draws points from eight Gaussians on a circle."""
+    mixture = genzoo.data.ring(8)
+    draw = functools.partial(mixture.dataset, 50_000, flags.batch_size)
+    test = mixture.sample(2_500, seed=1)
+    return Data(
+        train=draw(first_epoch=first_epoch),
+        steps=int(draw().cardinality()),
+        test=tf.data.Dataset.from_tensor_slices(test).batch(flags.batch_size),
+        fields=(Vectors((2,)), Labels(None)),
+        examples=test,
+    )
 
 
 def convolutional_gan(penalty=None, weight=None, **parts):
     """Makes the arguments of a GAN with half of DCGAN's filters, enough for small images.
 
-    `weight` is that of a gradient penalty at the real images; `parts` are other arguments.
+    Args:
+        penalty: The gradient penalty.
+        weight: The weight of one at the real images, in place of `penalty`.
+        **parts: Other arguments of the model.
     """
     if weight is not None:
         penalty = genzoo.losses.GradientPenalty(weight=weight, at="real", target=0.0)
@@ -37,10 +102,21 @@ def convolutional_gan(penalty=None, weight=None, **parts):
     return arguments
 
 
-def dense_vae(shape, num_classes, latent_dim):
-    """Arguments of a VAE of multi-layer perceptrons.
+def gan_of_points(shape, num_classes, latent_dim):
+    """Makes the arguments of a small GAN with a gradient penalty, against mode collapse."""
+    latent_dim, units = latent_dim or 16, {"hidden_units": (128, 128)}
+    return {
+        "latent_dim": latent_dim,
+        "penalty": genzoo.losses.GradientPenalty(weight=0.5, at="real", target=0.0),
+        "generator": genzoo.networks.dense_decoder(shape, latent_dim, **units),
+        "discriminator": genzoo.networks.dense_discriminator(shape, **units),
+    }
 
-    On a CPU it sees seven times as many images a second as a convolutional one.
+
+def dense_vae(shape, num_classes, latent_dim):
+    """Makes the arguments of a VAE of multi-layer perceptrons.
+
+    On a CPU it trains on seven times as many images a second as a convolutional one.
     """
     latent_dim, options = latent_dim or 24, {"num_classes": num_classes}
     return {
@@ -52,16 +128,46 @@ def dense_vae(shape, num_classes, latent_dim):
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What a model is trained with unless the flags say otherwise."""
+    """A model, its data and its settings, unless the flags say otherwise.
+
+    Attributes:
+        model: The class of the model.
+        epochs: The number of epochs.
+        data_name: The name of the data, which `--data` replaces.
+        data: Loads the data: a function of the flags and the first epoch.
+        batch_size: The number of examples in a batch.
+        conditional: Whether the model learns classes: always (True), never (None), or if
+            `--conditional` is given (False).
+        loss: Whether the model takes an adversarial `loss=`.
+        arguments: Makes arguments of the model from shape, number of classes and `--latent-dim`.
+        learning_rate: The rate of the default optimizers; None keeps the paper's.
+    """
 
     model: type[keras.Model]
     epochs: int
-    data: str = "mnist_5k"
+    data_name: str = "mnist_5k"
+    data: Callable = labelled_images
     batch_size: int = 64
-    conditional: bool | None = False  # always, if the flag says so, or (None) never
-    loss: bool = False  # does it take `loss=`?
-    arguments: Callable | None = None  # of the model, from shape, num_classes and latent_dim
-    learning_rate: float | None = None  # of Adam with the paper's momenta; None: the paper's
+    conditional: bool | None = False
+    loss: bool = False
+    arguments: Callable | None = None
+    learning_rate: float | None = None
+
+    def build(self, fields, latent_dim=None, loss=None) -> keras.Model:
+        """Returns the compiled model for data of these fields."""
+        shapes = [field.shape for field in fields if not isinstance(field, Labels)]
+        labels = [field for field in fields if isinstance(field, Labels)]
+        num_classes = labels[0].num_classes if labels else None
+        arguments = {"latent_dim": latent_dim, "loss": loss, "num_classes": num_classes}
+        arguments = {name: value for name, value in arguments.items() if value is not None}
+        if self.arguments is not None:
+            arguments |= self.arguments(*shapes, num_classes, latent_dim)
+        model = self.model(*shapes, **arguments)
+        model.compile()
+        if self.learning_rate is not None:
+            for player in model.players:
+                getattr(model, player).learning_rate = self.learning_rate
+        return model
 
 
 # A batch of 320 for five critic steps: each sees 64 examples.
@@ -100,26 +206,37 @@ MODELS = {
 }
 
 NAMED = {
+    "gan_ring": Recipe(
+        genzoo.GAN,
+        data_name="ring",
+        data=ring,
+        epochs=10,
+        batch_size=128,
+        conditional=None,
+        loss=True,
+        arguments=gan_of_points,
+        learning_rate=1e-3,
+    ),
     "vae_fashion_mnist": Recipe(
-        genzoo.VAE, data="fashion_mnist", epochs=30, batch_size=128, arguments=dense_vae
+        genzoo.VAE, data_name="fashion_mnist", epochs=30, batch_size=128, arguments=dense_vae
     ),
     "dcgan_fashion_mnist": dataclasses.replace(
         MODELS["dcgan"],
-        data="fashion_mnist",
+        data_name="fashion_mnist",
         epochs=6,
         batch_size=64,
         arguments=convolutional_gan(weight=0.1, ema_half_life=10_000),
     ),
     "conditional_gan_fashion_mnist": dataclasses.replace(
         MODELS["conditional_gan"],
-        data="fashion_mnist",
+        data_name="fashion_mnist",
         epochs=6,
         batch_size=64,
         arguments=convolutional_gan(weight=0.1, ema_half_life=10_000),
     ),
     "wgan_gp_fashion_mnist": dataclasses.replace(
         MODELS["wgan_gp"],
-        data="fashion_mnist",
+        data_name="fashion_mnist",
         epochs=6,
         batch_size=128,
         arguments=convolutional_gan("wgan_gp", critic_steps=2, ema_half_life=10_000),
@@ -128,18 +245,3 @@ NAMED = {
 }
 
 RECIPES = MODELS | NAMED
-
-
-def build(name, shape, num_classes=None, latent_dim=None, loss=None):
-    """The compiled model of a recipe, for data of this shape."""
-    recipe = RECIPES[name]
-    arguments = {"latent_dim": latent_dim, "loss": loss, "num_classes": num_classes}
-    arguments = {name: value for name, value in arguments.items() if value is not None}
-    if recipe.arguments is not None:
-        arguments |= recipe.arguments(shape, num_classes, latent_dim)
-    model = recipe.model(shape, **arguments)
-    model.compile()
-    if recipe.learning_rate is not None:
-        for optimizer in model.default_optimizers():
-            getattr(model, optimizer).learning_rate = recipe.learning_rate
-    return model

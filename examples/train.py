@@ -28,10 +28,9 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
-from recipes import MODELS, NAMED, RECIPES, build
+from recipes import MODELS, NAMED, RECIPES
 
 import keras_genzoo as genzoo
-from keras_genzoo.callbacks import pictures
 from keras_genzoo.files import replacing
 
 SAVED_MODEL_FILE = re.compile(
@@ -92,11 +91,11 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     existing.add_argument("--resume", action="store_true", help="go on with an earlier run")
     flags = parser.parse_args(argv)
 
-    if flags.recipe is not None and flags.data not in (None, RECIPES[flags.recipe].data):
+    if flags.recipe is not None and flags.data not in (None, RECIPES[flags.recipe].data_name):
         parser.error("argument --data: a recipe has its own")
     flags.recipe = flags.recipe or flags.model
     recipe = RECIPES[flags.recipe]
-    flags.data = flags.data or recipe.data
+    flags.data = flags.data or recipe.data_name
     if flags.conditional and recipe.conditional is None:
         parser.error(f"argument --conditional: {flags.recipe} has no use for classes")
     if flags.loss is not None and not recipe.loss:
@@ -135,19 +134,15 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
             f"`--epochs` counts all epochs, and {done} are done. Received: --epochs {flags.epochs}"
         )
     keras.utils.set_random_seed(flags.seed)
-    data = Data(flags, first_epoch=done)
+    recipe = RECIPES[flags.recipe]
+    data = recipe.data(flags, first_epoch=done)
     with strategy.scope():
-        model = build(flags.recipe, data.shape, data.num_classes, flags.latent_dim, flags.loss)
-    model.check_data_set(
-        data.train,
-        at_least=model.min_batch * strategy.num_replicas_in_sync,
-        replicas=strategy.num_replicas_in_sync,
-    )
+        model = recipe.build(data.fields, flags.latent_dim, flags.loss)
+    model.check_training_data(data.train)
     settings = {
         name: getattr(flags, name) for name in ("recipe", "data", "batch_size", "loss", "seed")
     }
-    settings["latent_dim"] = getattr(model, "latent_dim", None)
-    settings["num_classes"] = data.num_classes
+    settings |= {"latent_dim": model.latent_dim, "num_classes": model.num_classes}
     fit = functools.partial(
         model.fit,
         data.train,
@@ -166,7 +161,7 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
 
     # Train, unless it is done.
     grid = genzoo.callbacks.SampleGrid(
-        run.pictures, every=flags.every, images=data.first_images, seed=flags.seed
+        run.pictures, every=flags.every, images=data.examples, seed=flags.seed
     )
     if done < flags.epochs:
         print(
@@ -183,30 +178,6 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
     run.write_outputs(model, grid)
     run.report()
     return 0
-
-
-class Data:
-    """The data set's pipelines, and what has to be known of it before a model is built."""
-
-    def __init__(self, flags: argparse.Namespace, first_epoch: int):
-        load = functools.partial(
-            genzoo.data.load, flags.data, batch_size=flags.batch_size, labels=flags.conditional
-        )
-        self.steps = int(load(split="train").cardinality())
-        self.train = load(split="train", first_epoch=first_epoch)
-        in_order = load(split="train", shuffle=False)  # and complete
-        try:
-            self.test = load(split="test")
-        except ValueError:  # "train" went well, so there is no such split
-            self.test = None
-
-        examples = (self.test or in_order).unbatch()
-        first = list(examples.take(64).as_numpy_iterator())
-        self.first_images = np.stack([e[0] for e in first] if flags.conditional else first)
-        self.shape = self.first_images.shape[1:]
-        self.num_classes = None
-        if flags.conditional:
-            self.num_classes = 1 + max(int(tf.reduce_max(labels)) for _, labels in in_order)
 
 
 def multi_worker() -> tf.distribute.Strategy:
@@ -407,7 +378,7 @@ class Run:
     def write_outputs(self, model: keras.Model, grid: genzoo.callbacks.SampleGrid) -> None:
         """Writes the model and the final pictures; older ones stay until the new are complete."""
         grid.draw(self.samples)
-        pictures.save_curves(self.curves, read_curves(self.history))
+        genzoo.plot.save_curves(self.curves, read_curves(self.history))
         model.save(self.model)
         with replacing(self.saved_model) as temporary:
             model.export(temporary)

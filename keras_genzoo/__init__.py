@@ -1,6 +1,16 @@
 """A zoo of generative models on Keras 3 and TensorFlow."""
 
-from keras_genzoo import callbacks, data, layers, losses, metrics, networks
+from keras_genzoo import (
+    callbacks,
+    data,
+    files,
+    layers,
+    losses,
+    metrics,
+    networks,
+    plot,
+    serving,
+)
 from keras_genzoo.models import (
     DCGAN,
     GAN,
@@ -29,8 +39,11 @@ __all__ = [
     "__version__",
     "callbacks",
     "data",
+    "files",
     "layers",
     "losses",
     "metrics",
     "networks",
+    "plot",
+    "serving",
 ]

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ import tensorflow as tf
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathlib.Path]:
-    """Yields a path beside `path`; the file or directory made there takes its place at the end.
+    """Yields a temporary path; the file or directory made there replaces `path` at the end.
 
-    A reader never sees half of it, and if the block fails, what was at `path` stays as it was.
-    With `overwrite=False` it also stays, and the block fails, if it came there in the meantime.
+    A reader never sees half of it. If the block fails, the old file at `path` stays.
+
+    Args:
+        path: The file or directory to write. Missing parents are made.
+        overwrite: Whether to replace what is at `path`.
+
+    Raises:
+        FileExistsError: If there is something at `path` at the end and `overwrite` is false.
     """
     path = pathlib.Path(os.path.realpath(path))  # a link stays a link
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,7 +34,9 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathl
         new, old = beside / path.name, beside / "old"
         yield new
         if not overwrite and path.exists():
-            raise FileExistsError(f"Another process has made it meanwhile. Received: {path}")
+            raise FileExistsError(
+                f"`path` must not exist, and another process has made it. Received: {path}"
+            )
         if overwrite and new.is_dir() and path.is_dir():  # which no rename replaces
             os.rename(path, old)
         try:
@@ -42,12 +50,17 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathl
 
 
 def check_directory(directory: str | os.PathLike, name: str) -> None:
-    """Refuses a directory in which nothing can be written, made yet or not."""
+    """Raises ValueError unless files can be written to a directory, which need not exist yet.
+
+    Args:
+        directory: The directory.
+        name: The name of the argument that it was passed as, for the error.
+    """
     directory = pathlib.Path(directory).absolute()
-    there = next(place for place in (directory, *directory.parents) if os.path.exists(place))
-    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+    existing = next(path for path in (directory, *directory.parents) if os.path.exists(path))
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
         raise ValueError(
-            f"`{name}` must be where files can be written, and {os.fspath(there)!r} is not. "
+            f"`{name}` must be where files can be written, and {os.fspath(existing)!r} is not. "
             f"Received: {os.fspath(directory)!r}"
         )
 
@@ -56,7 +69,18 @@ VERSION = re.compile("0|[1-9][0-9]{0,17}")  # as TensorFlow Serving reads them
 
 
 def version_directory(filepath: str, version: int | None) -> str:
-    """The directory to make: TensorFlow Serving looks for numbers in a model's directory."""
+    """Returns the directory of a version, a number inside of the model's directory.
+
+    TensorFlow Serving serves the highest one.
+
+    Args:
+        filepath: The model's directory, or that of a version.
+        version: The version, if `filepath` does not end in one; 1 by default.
+
+    Raises:
+        ValueError: If `version` is no such number.
+        FileExistsError: If the model's directory is a file, or a SavedModel.
+    """
     parent, last = os.path.split(filepath.rstrip("/"))
     if version is not None or not VERSION.fullmatch(last):
         parent, last = filepath, "1" if version is None else str(version)
@@ -76,7 +100,15 @@ def version_directory(filepath: str, version: int | None) -> str:
 
 @contextlib.contextmanager
 def creating(path: str) -> Iterator[str]:
-    """`replacing` of what must not exist yet; object stores get it in place."""
+    """Yields a path to write a file or directory to, which must not exist yet at `path`.
+
+    It is there at the end, complete. An object store is written in place, and cleaned up if the
+    block fails.
+
+    Raises:
+        FileExistsError: If there is something at `path`.
+        PermissionError: If nothing can be written there.
+    """
     if tf.io.gfile.exists(path):
         raise FileExistsError(
             f"`filepath` must not exist yet{_next_version(path)}. Received: {path!r}"

@@ -1,7 +1,7 @@
-"""Do programs that are not this library compute from an export what the model computes?
+"""Programs other than this library that compute from an export, and how far they are off.
 
 `python tests/consumers.py table docs/consumers.md` asks all of them about every model of the
-contract, and writes down the largest differences; `tests/models/test_serving.py` asks about some.
+contract and writes down the largest differences. `tests/models/test_serving.py` asks about some.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
-from contract import BATCH, CASES
+from contract.cases import BATCH, CASES, ZOO
 
 import keras_genzoo as genzoo
 from keras_genzoo.files import replacing
 
 
 def trained(case):
-    """A model of the contract after three steps, with kernels that let its outputs differ."""
+    """Trains a model for three steps, and scales its kernels so that its outputs vary."""
     model = case.make()
     model.fit(case.dataset(model, 3 * BATCH), verbose=0)
     for variable in model.variables:
@@ -36,16 +36,21 @@ def trained(case):
 
 
 def questions(model, examples=5):
-    """By endpoint, what to ask, by name, and what the model says: those that are not random."""
+    """Returns `(inputs, answer)` for each endpoint that is not random.
+
+    The inputs are a dict of arrays by name, the answer is the model's own.
+    """
     images, labels = genzoo.data.arrays("digits", "test")
     rng = np.random.default_rng(0)
     codes = rng.normal(size=(examples, model.latent_dim)).astype("float32")
     data = images[:examples].astype("float32") / 255
-    if model.data_shape == (2,):
+    if model.data_field.shape == (2,):
         data = genzoo.data.ring(8).sample(examples, seed=1)
-    if not model.bounded_inputs:
+    # Verbs of denoising autoencoders take data with noise added.
+    if not getattr(model, "input_field", model.data_field).bounded:
         data = data + rng.normal(0, 0.5, data.shape).astype("float32")
-    values = {model.data_name: data, "codes": codes, "latents": codes, "labels": labels[:examples]}
+    name = model.data_field.name
+    values = {name: data, "codes": codes, "latents": codes, "labels": labels[:examples]}
     conditional = model.num_classes is not None
     given = {"labels": labels[:examples]} if conditional else {}
     answers = {
@@ -54,13 +59,13 @@ def questions(model, examples=5):
         "anomaly_score": lambda: model.anomaly_score(data, **given),
         "serving_default": (
             (lambda: model.reconstruct(data, **given))
-            if hasattr(model, "reconstruct")
+            if "reconstruct" in model.verbs
             else (lambda: model([codes, given["labels"]] if conditional else codes).numpy())
         ),
     }
     return {
         name: (
-            {key: values[key] for key in endpoint.inputs if key != "labels" or conditional},
+            {field.name: values[field.name] for field in endpoint.fields},
             answers[name](),
         )
         for name, endpoint in model.endpoints().items()
@@ -68,13 +73,13 @@ def questions(model, examples=5):
     }
 
 
-# The consumers. Each takes the model (to export it in another format), its SavedModel and the
-# questions, and gives its answers by endpoint.
+# The consumers. Each takes the model (to export it in another format), the path of its SavedModel,
+# the questions and a directory to work in, and returns its answers by endpoint.
 
 FRESH = """
 import sys
 
-# TensorFlow would import Keras, where there is one.
+# Keras must not be importable: TensorFlow would import it.
 sys.modules |= {"keras": None, "keras_genzoo": None}
 
 import numpy as np
@@ -107,7 +112,7 @@ def openvino(model, saved_model, asked, directory):
     import openvino
 
     core = openvino.Core()
-    # What it does of its own accord depends on the processor: bfloat16 on some.
+    # The default depends on the processor: on some it is bfloat16.
     options = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = core.compile_model(core.read_model(saved_model), "CPU", options)
     inputs, _ = asked["serving_default"]
@@ -148,14 +153,14 @@ CONSUMERS = {
 
 
 def differences(model, consumer):
-    """The largest difference of each endpoint; relative where the model's numbers exceed 1."""
+    """Returns each endpoint's largest difference, relative where the model's numbers exceed 1."""
     with tempfile.TemporaryDirectory() as directory:
         directory = pathlib.Path(directory)
         model.export(directory / "model")
         asked = questions(model)
         answers = CONSUMERS[consumer](model, directory / "model" / "1", asked, directory)
     for name, answer in answers.items():
-        assert np.ptp(asked[name][1]) > 0.01  # else all would agree
+        assert np.ptp(asked[name][1]) > 0.01  # else any answer would agree
         assert answer.dtype == np.float32 and answer.shape == asked[name][1].shape
     return {
         name: float(np.max(np.abs(answer - asked[name][1]) / np.maximum(1, np.abs(asked[name][1]))))
@@ -167,7 +172,7 @@ def table(path):
     lines = [
         "# Who computes what the model computes",
         "",
-        "The largest difference between what a model of the contract says (`tests/contract.py`)",
+        "The largest difference between what a model of the contract says (`tests/contract/`)",
         "and what another program computes from its export: relative where the numbers exceed 1,",
         "of 5 examples, over all endpoints that are not random (OpenVINO: `serving_default`).",
         "Written by `python tests/consumers.py table docs/consumers.md`.",
@@ -175,9 +180,9 @@ def table(path):
         "| | " + " | ".join(CONSUMERS) + " |",
         "|---" * (len(CONSUMERS) + 1) + "|",
     ]
-    progress = keras.utils.Progbar(len(CASES), unit_name="model")
-    for i, (name, case) in enumerate(CASES.items()):
-        model = trained(case)
+    progress = keras.utils.Progbar(len(ZOO), unit_name="model")
+    for i, name in enumerate(ZOO):
+        model = trained(CASES[name])
         largest = [max(differences(model, consumer).values()) for consumer in CONSUMERS]
         assert max(largest) < 1e-5, name
         cells = [f"{difference:.0e}" for difference in largest]

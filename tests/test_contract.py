@@ -1,30 +1,35 @@
-"""The contract of `contract.py`, model by model."""
+"""The contract of `contract/`, one test for each property of each model."""
 
 import keras
 import pytest
-from contract import CASES, PROPERTIES, replicas, resumed, workers
+from contract.cases import CASES, ZOO
+from contract.properties import PROPERTIES, NotApplicable
+from contract.table import Contract
 
 import keras_genzoo as genzoo
 
 
-@pytest.fixture(scope="module", autouse=True)
-def jobs():
-    """The processes that other tests wait for start with the first."""
-    started = [replicas(), *workers(), resumed()]
-    yield
-    for job in started:
-        job.process.kill()
+@pytest.fixture(scope="module")
+def contract(request):
+    """The contract, with the background processes that the selected tests need."""
+    here = [item for item in request.session.items if item.getparent(pytest.Module) is request.node]
+    selected = [item.callspec.params for item in here if "contract" in item.fixturenames]
+    with Contract(CASES, "contract.cases") as contract:
+        contract.start((cell["title"], cell["name"]) for cell in selected)
+        yield contract
 
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("title", PROPERTIES)
-def test_contract(title, name):
-    if PROPERTIES[title](CASES[name]) is NotImplemented:
-        pytest.skip("does not apply")
+def test_contract(contract, title, name):
+    try:
+        contract.check(title, name)
+    except NotApplicable as reason:
+        pytest.skip(str(reason))
 
 
 def test_every_public_model_is_in_the_table():
-    named = {name.split(",")[0] for name in CASES}
+    named = {name.split(",")[0] for name in ZOO}
     public = (getattr(genzoo, name) for name in genzoo.__all__)
     models = {cls.__name__ for cls in public if isinstance(cls, type)}
     assert models == named

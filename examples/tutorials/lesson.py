@@ -16,7 +16,6 @@ import numpy as np
 import tensorflow as tf
 
 import keras_genzoo as genzoo
-from keras_genzoo.callbacks import pictures
 from keras_genzoo.files import check_directory, replacing
 
 OWN_DATA = "mnist_5k"  # what the claims are about
@@ -127,7 +126,7 @@ def code(name: str) -> str | None:
 def draw_rows(axes, rows: dict[str, np.ndarray]) -> None:
     """Draws rows of images, each with its name at the left."""
     columns = len(next(iter(rows.values())))
-    grid = pictures.image_grid(np.concatenate([*rows.values()]), columns)
+    grid = genzoo.plot.grid(np.concatenate([*rows.values()]), columns)
     axes.imshow(grid)
     height = len(grid) / len(rows)
     axes.set_yticks([height * (i + 0.5) for i in range(len(rows))], [*rows])

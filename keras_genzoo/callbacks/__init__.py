@@ -1,4 +1,4 @@
-"""What people watch during `fit`."""
+"""Callbacks for `fit`: pictures of samples, and warnings of mode collapse."""
 
 from keras_genzoo.callbacks.collapse_monitor import CollapseMonitor
 from keras_genzoo.callbacks.sample_grid import SampleGrid

@@ -1,4 +1,4 @@
-"""What can be measured of a generator and of a discriminator between two epochs."""
+"""Functions that measure a generator and a discriminator between two epochs of training."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_genzoo.core.model import run
 from keras_genzoo.metrics.precision_recall import squared_distances
 from keras_genzoo.models.gan import GAN
 
-PLAYERS = ("discriminator_accuracy", "generator_gradient_norm")
-GRADIENT_BATCH = 256  # examples
+ADVERSARIAL_NAMES = ("discriminator_accuracy", "generator_gradient_norm")
+GRADIENT_EXAMPLES = 256
 
 
-def mean_distance(features: np.ndarray) -> float:
-    """The mean Euclidean distance of all pairs of features `(n, d)`."""
-    centred = features - np.mean(features, axis=0)  # less is lost in the squares
+def mean_pairwise_distance(features: np.ndarray) -> float:
+    """Returns the mean Euclidean distance over all pairs of rows of `features`, `(n, d)`."""
+    # Centred features have smaller squares, so that differences of squares lose fewer digits.
+    centred = features - np.mean(features, axis=0)
     total = sum(np.sum(np.sqrt(block)) for block in squared_distances(centred, centred))
     return float(total / (len(features) * (len(features) - 1)))
 
 
-def told_apart(real_scores: np.ndarray, fake_scores: np.ndarray) -> float:
-    """The probability that a real example scores higher than a generated one; ties count half."""
+def roc_auc(real_scores: np.ndarray, fake_scores: np.ndarray) -> float:
+    """Returns the probability that a real example scores higher than a generated one.
+
+    This is the area under the ROC curve; ties count half. It is NaN if any score is not finite.
+    """
     if not (np.isfinite(real_scores).all() and np.isfinite(fake_scores).all()):
         return float("nan")
     fake_scores = np.sort(fake_scores)
@@ -31,47 +36,61 @@ def told_apart(real_scores: np.ndarray, fake_scores: np.ndarray) -> float:
     return float(np.mean(ranks) / len(fake_scores))
 
 
-def generate(model: GAN, latents, labels) -> tf.Tensor:
-    """Data by the generator that is trained; those of `model.generate` may be an average's."""
-    inputs = latents if labels is None else [latents, labels]
-    return tf.cast(model.generator(inputs, training=False), tf.float32)
+def generate_without_averaging(model: GAN, latents, labels) -> tf.Tensor:
+    """Maps latents to data with the generator in training.
+
+    `model.generate(..., training=False)` would use the moving average of the weights instead.
+    """
+    return run(model.generator, latents, labels)
 
 
-def score(model: GAN, data, labels) -> tf.Tensor:
-    """The discriminator's scores, `(packs,)`."""
-    shown, labels = model.present(model.to_float(data), labels, training=False)
-    return model.score(shown, labels, training=False)
+def discriminator_scores(model: GAN, data, labels) -> tf.Tensor:
+    """Returns the discriminator's scores of data, one for each pack of examples."""
+    data = model.data_field.convert(data)
+    return model.score(*model.view(data, labels, training=False), training=False)
 
 
-def gradient_norm(model: GAN, latents, labels) -> float:
-    """The global norm of the gradient of the generator's mean loss by its weights."""
+def generator_gradient_norm(model: GAN, latents, labels) -> float:
+    """Returns the global norm of the generator's gradient, that of its mean loss."""
     variables = model.generator.trainable_variables
-    # Tensors stand in for the variables: outside of replicas, mirrored ones have no gradients.
+    # Outside a replica the variables of a distributed model have no gradients: use tensors instead.
     weights = [tf.convert_to_tensor(variable.value) for variable in variables]
     with tf.GradientTape() as tape, keras.StatelessScope(zip(variables, weights, strict=True)):
         tape.watch(weights)
-        fake = generate(model, latents, labels)
-        loss = tf.reduce_mean(model.loss.generator_loss(score(model, fake, labels)))
-    # In float16 small gradients are zero without the optimizer's scale.
+        fake = generate_without_averaging(model, latents, labels)
+        loss = tf.reduce_mean(model.loss.generator_loss(discriminator_scores(model, fake, labels)))
+    # Without the optimizer's loss scale, small gradients would be zero in float16.
     scale = model.generator_optimizer.scale_loss(tf.ones(()))
     gradients = tape.gradient(loss, weights, output_gradients=scale)
     return float(tf.linalg.global_norm(gradients) / scale)
 
 
-def of_players(model: GAN, real, labels, seed: int) -> dict[str, float]:
-    """How the game of generator and discriminator stands, on as many samples as real data."""
+def adversarial_numbers(model: GAN, real, labels, seed: int) -> dict[str, float]:
+    """Measures the balance between generator and discriminator.
+
+    Args:
+        model: A compiled GAN.
+        real: Real data. As many examples are generated.
+        labels: The labels of a conditional model, or None.
+        seed: The seed of the latents.
+
+    Returns:
+        The discriminator's accuracy and the norm of the generator's gradient, by name.
+    """
     latents = tf.random.stateless_normal((len(real), model.latent_dim), (seed, 0))
-    fake = model.in_batches(partial(generate, model), latents, labels)
-    scores = [model.in_batches(partial(score, model), data, labels) for data in (real, fake)]
-    some = None if labels is None else labels[:GRADIENT_BATCH]
-    norm = gradient_norm(model, latents[:GRADIENT_BATCH], some)
-    return dict(zip(PLAYERS, (told_apart(*scores), norm), strict=True))
+    generate = partial(generate_without_averaging, model)
+    score = partial(discriminator_scores, model)
+    fake = model.in_batches(generate, latents, labels)
+    accuracy = roc_auc(*(model.in_batches(score, data, labels) for data in (real, fake)))
+    first_labels = None if labels is None else labels[:GRADIENT_EXAMPLES]
+    norm = generator_gradient_norm(model, latents[:GRADIENT_EXAMPLES], first_labels)
+    return dict(zip(ADVERSARIAL_NAMES, (accuracy, norm), strict=True))
 
 
-def not_finite(variables) -> str:
-    """Names the first variable that holds NaN or infinite numbers."""
+def describe_non_finite(variables) -> str:
+    """Names the first variable that contains NaN or infinity; returns "" if there is none."""
     for variable in variables:
         value = tf.convert_to_tensor(variable.value)
         if value.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(value)):
-            return f"NaN or infinite numbers in {variable.path}"
+            return f"{variable.path} contains NaN or infinity"
     return ""

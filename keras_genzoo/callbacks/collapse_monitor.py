@@ -1,4 +1,4 @@
-"""Sees mode collapse and instability during `fit`."""
+"""A callback that detects mode collapse and unstable training during `fit`."""
 
 from __future__ import annotations
 
@@ -10,66 +10,71 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from keras_genzoo import plot
 from keras_genzoo.callbacks import collapse_measures as measures
-from keras_genzoo.callbacks import pictures
 from keras_genzoo.callbacks.collapse_rules import Event, Rules
+from keras_genzoo.core import validation
+from keras_genzoo.core.model import GenerativeModel
 from keras_genzoo.losses import Wasserstein
 from keras_genzoo.metrics import PrecisionRecall
-from keras_genzoo.models import checks
 from keras_genzoo.models.gan import GAN
 
-MAX_EXAMPLES = 1000  # of each kind; the time grows with the square
-SAMPLES = ("diversity", "coverage")  # what is seen of any model
+MAX_EXAMPLES = 1000  # the time of a check grows with their square
+SAMPLE_NAMES = ("diversity", "coverage")  # measured for every model
 
 
 class CollapseMonitor(keras.callbacks.Callback):
-    """Watches what a model samples while it is trained, and tells when its training fails.
+    """Measures a model's samples during training and warns when training fails.
 
-    At every look it adds to the epoch's logs, for `History` and for the callbacks after it (NaN in
-    epochs without a look):
+    At the end of every epoch, or of every few, the monitor checks the model. Each check adds these
+    numbers to the epoch's logs; in epochs without a check they are NaN.
 
-    - `diversity`: the mean distance of two samples, over that of two real examples;
-    - `coverage`: the share of real examples that have a sample no farther than their 5th nearest
-      real neighbour (Naeem et al., ICML 2020);
-    - of a GAN, `discriminator_accuracy`: how often the discriminator tells which of a real and a
-      generated example (or pack) is the real one; 0.5 is guessing. As the area under the ROC curve
-      it needs no threshold, and so means the same for critics;
-    - of a GAN, `generator_gradient_norm`: of its loss on 256 samples, by its weights.
+    - `diversity`: the mean distance between samples, divided by that between real examples.
+    - `coverage`: the share of real examples that have a sample no farther away than their 5th
+      nearest real neighbour (Naeem et al., ICML 2020).
+    - `discriminator_accuracy`, for GANs: the probability that the discriminator or critic scores a
+      real example (or pack) higher than a generated one. It is the ROC AUC; guesses give 0.5.
+    - `generator_gradient_norm`, for GANs: the gradient norm of the generator's loss on 256 samples.
 
-    It warns, once and with remedies, of:
+    The monitor warns of these failures and suggests remedies. It repeats a warning only after the
+    condition has cleared.
 
-    - weights or samples that are not finite, at once;
-    - mode collapse: once the coverage has been 0.1, a diversity or coverage under half of its best
-      since then; after ten looks also a diversity under 0.1. For `patience` looks in a row;
-    - a discriminator that wins: an accuracy over 0.99, either with a gradient under a hundredth of
-      its largest norm for `patience` looks in a row, or (but for Wasserstein's loss) while for ten
-      looks neither diversity nor coverage rises by 0.01;
-    - little coverage: none of 0.1 in 20 looks. It may just need time: this stops nothing.
+    - Non-finite values: a weight or a sample is NaN or infinite.
+    - Mode collapse: for `patience` checks in a row, the diversity or the coverage is under half of
+      its best value since the coverage first reached 0.1. After ten checks, a diversity under 0.1
+      counts as well.
+    - A discriminator that is too strong: its accuracy is over 0.99, and either the norm of the
+      generator's gradient is under a hundredth of its largest value for `patience` checks in a
+      row, or neither diversity nor coverage rises by 0.01 for ten checks (or for `patience` checks,
+      if that is more). With a Wasserstein loss only the gradient counts.
+    - Low coverage: the coverage has not reached 0.1 in 20 checks. The model may only need more
+      time, so this never stops training.
 
-    Training is the same as without the monitor. Samples are those of `model.sample`, by the
+    Checks do not change the course of training. Samples come from `model.sample`, which uses the
     averaged generator if there is one; the gradient is that of the generator in training. Callbacks
-    that read its logs come after it. What it remembers begins anew with each `fit`, also with one
-    that resumes: the best look is the best since then.
+    that read these logs must come after the monitor. Each `fit` starts a new history and new best
+    values, even if it resumes an earlier one.
 
-    A look costs 2,000 samples, 2,000 scores and four tables of 1,000 × 1,000 distances between
-    features (together, for DCGAN on 28 × 28 images, what training on 700 images does), and a
-    picture a tenth of a second.
+    A check costs 2,000 samples, 2,000 scores and four tables of 1,000 × 1,000 distances: for DCGAN
+    on 28 × 28 images, as much time as training on 700 images. A picture takes 0.1 s more.
 
     Args:
-        real: Real data as the model takes them. Of more than 1,000, 1,000 are drawn.
-        labels: Their labels, for a conditional model.
-        feature_extractor: Maps data, images as floats in [0, 1], to features `(batch, ...)` whose
-            distances count: a Keras model or a function on tensors. `None`: the data, flattened.
-        every: Epochs between two looks.
-        patience: Looks in a row that must be bad.
-        on_collapse: `"warn"`; `"stop"` training; or `"restore"`: stop, and go back to the weights
-            and optimizers of the last look that saw nothing bad. They are kept in main memory.
-        picture: A PNG file of the numbers, drawn again at every look.
-        seed: Integer seed of the samples, which are of the same latents at every look.
+        real: Real data in the form that the model takes. If there are more than 1,000 examples,
+            the monitor uses 1,000 of them, drawn at random.
+        labels: The labels of `real`, for a conditional model.
+        feature_extractor: A Keras model or a function on tensors. It maps data, images as floats in
+            [0, 1], to features `(batch, ...)` whose distances are measured. By default the features
+            are the flattened data.
+        every: The number of epochs from one check to the next.
+        patience: The number of bad checks in a row that make a failure.
+        on_collapse: `"warn"` of a failure, `"stop"` training, or `"restore"`: stop, and go back to
+            the weights and optimizers of the last good check, which are kept in main memory.
+        picture: The path of a PNG file to which each check plots the history.
+        seed: An integer seed. Every check samples from the same latents.
 
     Attributes:
-        history: Lists of the numbers by name; `"epoch"` are the epochs, from 1 on.
-        events: What it warned of.
+        history: Lists of the measured numbers by name; `"epoch"` has the epochs, counted from 1.
+        events: The warnings so far, as `Event` objects.
         collapsed_at: The epoch in which the first failure began, or None.
 
     Example:
@@ -107,21 +112,21 @@ class CollapseMonitor(keras.callbacks.Callback):
                 "`feature_extractor` must be a function or a Keras model. "
                 f"Received: feature_extractor={feature_extractor!r}"
             )
-        self.every = checks.check_positive_int(every, "every")
-        self.patience = checks.check_positive_int(patience, "patience")
+        self.every = validation.check_positive_int(every, "every")
+        self.patience = validation.check_positive_int(patience, "patience")
         self.on_collapse, self.picture = on_collapse, picture
-        self.seed = checks.check_seed(seed)
+        self.seed = validation.check_seed(seed)
         if picture is not None:
-            pictures.check_path(picture, "picture")
+            plot.check_path(picture, "picture")
         self.metric = PrecisionRecall(feature_extractor)
-        self._choose(np.asarray(real), None if labels is None else np.asarray(labels))
+        self._choose_examples(np.asarray(real), None if labels is None else np.asarray(labels))
         self._reset()
 
-    def _choose(self, real, labels):
-        fewest = self.metric.min_examples
-        if real.ndim < 2 or len(real) < fewest:
+    def _choose_examples(self, real, labels):
+        min_examples = self.metric.min_examples
+        if real.ndim < 2 or len(real) < min_examples:
             raise ValueError(
-                f"`real` must be an array of {fewest} or more examples. "
+                f"`real` must be an array of {min_examples} or more examples. "
                 f"Received: shape {real.shape}"
             )
         if labels is not None and labels.shape != (len(real),):
@@ -143,49 +148,50 @@ class CollapseMonitor(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         model = self.model
-        if not hasattr(model, "sample"):
+        if not isinstance(model, GenerativeModel) or "sample" not in model.verbs:
             raise ValueError(
-                "`CollapseMonitor` must watch a model with `sample`. "
+                "`CollapseMonitor` needs a model of keras_genzoo that has `sample`. "
                 f"Received: {type(model).__name__}"
             )
-        checks.check_data(self.real, model.data_shape, bounded=model.bounded, name="real")
+        model.data_field.check(self.real, "real")
         self._model_labels = model.check_labels(self.labels, len(self.real))
         self.metric.count_features((None, *model.data_shape))
         self._real_features = self._features(self.real)
-        self._real_distance = measures.mean_distance(self._real_features)
+        self._real_distance = measures.mean_pairwise_distance(self._real_features)
         if not 0 < self._real_distance < np.inf:
             raise ValueError(
                 "`real` must hold different examples with finite features. "
                 f"Received: features with a mean distance of {self._real_distance}"
             )
-        self._reset(critic=isinstance(getattr(model, "loss", None), Wasserstein))
-        self._keep(epoch=0)
+        is_gan = isinstance(model, GAN)
+        self._log_names = SAMPLE_NAMES + (measures.ADVERSARIAL_NAMES if is_gan else ())
+        self._reset(critic=is_gan and isinstance(model.loss, Wasserstein))
+        self._save_state(epoch=0)
 
     def on_epoch_end(self, epoch, logs=None):
         epoch += 1
+        logs = {} if logs is None else logs
         if epoch % self.every:
-            if logs is not None:
-                logs.update(dict.fromkeys(self._names, math.nan))
+            logs.update(dict.fromkeys(self._log_names, math.nan))
             return
         samples = self._sample()
-        numbers = self._numbers(samples)
-        if logs is not None:
-            logs.update(numbers)
+        numbers = self._measure(samples)
+        logs.update(numbers)
         for name, value in {"epoch": epoch, **numbers}.items():
             self.history.setdefault(name, []).append(value)
 
-        broken = measures.not_finite(self.model.weights)
-        if not (broken or np.isfinite(samples).all()):
-            broken = "NaN or infinite numbers in samples"
-        events = self._rules.judge({"epoch": epoch, "not_finite": broken, **numbers})
+        non_finite = measures.describe_non_finite(self.model.weights)
+        if not (non_finite or np.isfinite(samples).all()):
+            non_finite = "the samples contain NaN or infinity"
+        events = self._rules.update({"epoch": epoch, "non_finite": non_finite, **numbers})
         self.events += events
-        if self._rules.good:
-            self._keep(epoch)
-        consequence = self._act(events)
+        if self._rules.last_check_passed:
+            self._save_state(epoch)
+        response = self._respond(events)
         if self.picture is not None:
             self.draw(self.picture)
         for event in events:
-            warnings.warn(f"{event}{consequence if event.failure else ''}", stacklevel=2)
+            warnings.warn(f"{event}{response if event.failure else ''}", stacklevel=2)
 
     def _features(self, data):
         return self.model.in_batches(self.metric.features, data).astype("float64")
@@ -195,25 +201,23 @@ class CollapseMonitor(keras.callbacks.Callback):
             return self.model.sample(len(self.real), seed=self.seed)
         return self.model.sample(labels=self._model_labels, seed=self.seed)
 
-    def _numbers(self, samples):
+    def _measure(self, samples):
         features = self._features(samples)
-        numbers = dict.fromkeys(SAMPLES, math.nan)
+        numbers = dict.fromkeys(SAMPLE_NAMES, math.nan)
         if np.isfinite(features).all():
-            numbers["diversity"] = measures.mean_distance(features) / self._real_distance
+            distance = measures.mean_pairwise_distance(features)
+            numbers["diversity"] = distance / self._real_distance
             results = self.metric.compare(self._real_features, features)
             results = dict(zip(self.metric.log_names, results, strict=True))
             numbers["coverage"] = results["coverage"]
         if isinstance(self.model, GAN):
-            model, labels = self.model, self._model_labels
-            numbers |= measures.of_players(model, self.real, labels, self.seed)
+            numbers |= measures.adversarial_numbers(
+                self.model, self.real, self._model_labels, self.seed
+            )
         return numbers
 
-    @property
-    def _names(self):
-        return (*SAMPLES, *(measures.PLAYERS if isinstance(self.model, GAN) else ()))
-
-    def _act(self, events):
-        """What `on_collapse` asks for after a failure; returns it in words."""
+    def _respond(self, events):
+        """Stops or restores after a failure; returns a sentence about it for the warning."""
         failures = [event for event in events if event.failure]
         if not failures:
             return ""
@@ -224,22 +228,23 @@ class CollapseMonitor(keras.callbacks.Callback):
         self.model.stop_training = True
         if self.on_collapse == "stop":
             return " Training stops."
-        epoch, values = self._kept
-        for variable, value in zip(self._variables, values, strict=True):
+        epoch, values = self._saved_state
+        for variable, value in zip(self._state_variables, values, strict=True):
             variable.assign(value)
-        before = f"of epoch {epoch}" if epoch else "from before training"
-        return f" Training stops with the weights {before}."
+        origin = f"of epoch {epoch}" if epoch else "from before training"
+        return f" Training stops with the weights {origin}."
 
     @property
-    def _variables(self):
+    def _state_variables(self):
         return [*self.model.weights, *self.model.optimizer.variables]
 
-    def _keep(self, epoch):
+    def _save_state(self, epoch):
         if self.on_collapse == "restore":
-            self._kept = epoch, [keras.ops.convert_to_numpy(v) for v in self._variables]
+            values = [keras.ops.convert_to_numpy(variable) for variable in self._state_variables]
+            self._saved_state = epoch, values
 
     def draw(self, path: str | os.PathLike) -> None:
-        """Draws the numbers so far to the PNG file `path`."""
+        """Plots the history to the PNG file `path`."""
         failures = [(event.since, event.kind) for event in self.events if event.failure]
-        title = f"{type(self.model).__name__}: samples against real data"
-        pictures.save_looks(path, self.history, failures, title)
+        title = f"{type(self.model).__name__}: samples compared with real data"
+        plot.save_monitor(path, self.history, failures, title)

@@ -4,17 +4,17 @@ Two small sets come with the packages this library needs, so they load without a
 other name is looked up in tensorflow-datasets, which downloads and prepares the set on first use.
 """
 
-import contextlib
 import difflib
 import functools
 import math
 import random
 import urllib.error
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
+
+from keras_genzoo.core import keras_internals
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -253,19 +253,18 @@ def _tfds_read_config() -> "tfds.ReadConfig":
 
 
 def _prepare(name: str, builder: "tfds.core.DatasetBuilder") -> None:
-    """Downloads and prepares the set unless it is on disk; fails soon when there is no network."""
+    """Downloads and prepares the set unless it is on disk; fails soon without a network."""
     import requests
-    from tensorflow_datasets.core.download import DownloadError
 
     network_errors = (
         requests.exceptions.RequestException,
         urllib.error.URLError,
         ConnectionError,
         TimeoutError,
-        DownloadError,
+        *keras_internals.download_errors(),
     )
     try:
-        with _few_retries():
+        with keras_internals.limited_download_retries(_DOWNLOAD_RETRIES):
             builder.download_and_prepare()
     except network_errors as error:
         raise ConnectionError(
@@ -273,19 +272,6 @@ def _prepare(name: str, builder: "tfds.core.DatasetBuilder") -> None:
             "downloaded. Prepare it there on a machine with a network, or use one of the bundled "
             f"sets {list(BUNDLED)}, which need none. Received: name={name!r}"
         ) from error
-
-
-@contextlib.contextmanager
-def _few_retries() -> Iterator[None]:
-    # tensorflow-datasets has no public setting for this.
-    from tensorflow_datasets.core.download import downloader
-
-    retries = downloader.MAX_RETRIES
-    downloader.MAX_RETRIES = _DOWNLOAD_RETRIES
-    try:
-        yield
-    finally:
-        downloader.MAX_RETRIES = retries
 
 
 def _check_names(name: str, split: str) -> None:

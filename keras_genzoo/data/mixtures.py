@@ -75,7 +75,11 @@ class GaussianMixture:
         return (self.means[modes] + self.stddev * noise).astype("float32")
 
     def dataset(
-        self, num_examples: int = 100_000, batch_size: int = 64, seed: int | None = 0
+        self,
+        num_examples: int = 100_000,
+        batch_size: int = 64,
+        seed: int | None = 0,
+        first_epoch: int | None = None,
     ) -> tf.data.Dataset:
         """Builds a pipeline over a fixed sample, reshuffled every epoch.
 
@@ -83,6 +87,7 @@ class GaussianMixture:
             num_examples: Size of the sample.
             batch_size: Number of points a batch; an incomplete last batch is dropped.
             seed: Fixes the sample, as in `sample`. The order follows `keras.utils.set_random_seed`.
+            first_epoch: As in `data.load`: makes an endless stream from this epoch on.
 
         Returns:
             A `tf.data.Dataset` of float32 `(batch_size, 2)`.
@@ -96,7 +101,7 @@ class GaussianMixture:
             ```
         """
         points = tf.data.Dataset.from_tensor_slices(self.sample(num_examples, seed))
-        return to_batches(points, batch_size, shuffle_buffer=num_examples)
+        return to_batches(points, batch_size, num_examples, first_epoch)
 
     def score(self, samples: np.ndarray) -> dict[str, float]:
         """Counts the modes that samples cover and the samples that belong to one.

@@ -1,4 +1,4 @@
-"""Layers that Keras lacks."""
+"""Layers that Keras does not provide."""
 
 from keras_genzoo.layers.augmentation import (
     AdaptiveAugmentation,

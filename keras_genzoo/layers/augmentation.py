@@ -1,8 +1,10 @@
-"""What the discriminator is shown in place of the data: differentiable augmentation, noise.
+"""Augmentations of a discriminator's inputs: random transformations of images, and noise.
 
-A GAN's `augmentation=` is any Keras layer that keeps the shape; it is applied to real and generated
-data alike, in training only. A layer with `adapt(real_scores)` and `strength` follows the training;
-not as a part of another layer, which wouldn't pass the scores on.
+`GAN(augmentation=...)` takes any Keras layer that keeps the shape of its input. The model applies
+it to real and generated data alike, in training only. If the layer has a `strength` and a method
+`adapt(real_scores)`, the model calls that method after each step of the discriminator, so that the
+strength can follow the training. The model does not find such a layer inside another one, for
+example in a `keras.Sequential`.
 """
 
 from __future__ import annotations
@@ -13,8 +15,12 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_genzoo.layers.noise import Noise, place_in_global_batch, sum_over_replicas
-from keras_genzoo.ranges import check_positive, check_share
+from keras_genzoo.core.replicas import place_in_global_batch, sum_over_replicas
+from keras_genzoo.core.validation import check_fraction, check_positive
+from keras_genzoo.layers.noise import Noise
+
+# The functions of a policy take `images`, (batch, height, width, channels), and `draw`, which
+# returns a new random number in [0, 1) for each image, (batch, 1, 1, 1).
 
 
 def _brightness(images, draw):
@@ -35,20 +41,25 @@ def _color(images, draw):
     return _contrast(_saturation(_brightness(images, draw), draw), draw)
 
 
-def _places(draw, size, low, high):
-    """A whole number in [low, high] for each image, and the pixels' indices, to compare."""
-    start = tf.floor(low + draw()[:, 0, 0] * (high - low + 1))
-    return start, tf.range(size, dtype=tf.float32)[None]
+def _draw_integers(draw, low, high):
+    """Draws an integer in [low, high] for each image, as float32 `(batch, 1)`."""
+    return tf.floor(low + draw()[:, 0, 0] * (high - low + 1))
+
+
+def _pixel_indices(size):
+    """Returns 0, 1, ..., size - 1, as float32 `(1, size)`."""
+    return tf.range(size, dtype=tf.float32)[None]
 
 
 def _translation(images, draw):
-    # By matrices that pick rows and columns: those from outside pick nothing, which is black.
+    # Multiplication with a matrix of zeros and ones selects the rows, and another one the columns.
+    # A row that comes from outside of the image is all zeros, which is black.
     for axis, equation in ((1, "nij,njwc->niwc"), (2, "nij,nhjc->nhic")):
         size = images.shape[axis]
-        reach = max(1, round(size / 8))
-        shift, indices = _places(draw, size, -reach, reach)
-        pick = indices[:, :, None] + shift[:, :, None] == indices[:, None, :]
-        images = tf.einsum(equation, tf.cast(pick, images.dtype), images)
+        max_shift = max(1, round(size / 8))
+        shift, indices = _draw_integers(draw, -max_shift, max_shift), _pixel_indices(size)
+        selection = indices[:, :, None] + shift[:, :, None] == indices[:, None, :]
+        images = tf.einsum(equation, tf.cast(selection, images.dtype), images)
     return images
 
 
@@ -57,8 +68,9 @@ def _cutout(images, draw):
     for axis in (1, 2):
         size = images.shape[axis]
         length = max(1, size // 2)
-        # The middle may lie anywhere in the image.
-        start, indices = _places(draw, size, -(length // 2), size - 1 - length // 2)
+        # The centre of the hole may lie anywhere in the image.
+        start = _draw_integers(draw, -(length // 2), size - 1 - length // 2)
+        indices = _pixel_indices(size)
         inside.append((indices >= start) & (indices < start + length))
     hole = inside[0][:, :, None, None] & inside[1][:, None, :, None]
     return tf.where(hole, tf.zeros_like(images), images)
@@ -69,16 +81,23 @@ _TRANSFORMS = {"color": _color, "translation": _translation, "cutout": _cutout}
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class DifferentiableAugmentation(keras.layers.Layer):
-    """Random changes of images through which gradients reach the generator (DiffAugment).
+    """Differentiable random transformations of images (DiffAugment).
 
-    `"color"`: brightness by up to a quarter of the range, saturation by a factor in [0, 2),
-    contrast by one in [0.5, 1.5). `"translation"`: up to an eighth of the height and width, black
-    from outside. `"cutout"`: a black square of half the height and width.
+    The transformations, for images `(batch, height, width, channels)` in [0, 1], are:
+
+    - `"color"` adds up to ±0.25 to the brightness and multiplies the saturation by a factor in
+      [0, 2) and the contrast by a factor in [0.5, 1.5).
+    - `"translation"` shifts the image by up to an eighth of its height and width and fills the gap
+      with black.
+    - `"cutout"` blackens a rectangle of half the image's height and width.
+
+    The layer is active in training only.
 
     Args:
-        policy: Which of them, in this order.
-        probability: With which each of them is applied to an image.
-        seed: An int, or `None` for one that follows `keras.utils.set_random_seed`.
+        policy: The names of the transformations, in the order in which they are applied.
+        probability: The probability, in [0, 1], that a transformation is applied to an image. Each
+            transformation is decided independently.
+        seed: An integer, or `None` for a random seed that follows `keras.utils.set_random_seed`.
 
     Example:
     ```python
@@ -103,7 +122,7 @@ class DifferentiableAugmentation(keras.layers.Layer):
             raise ValueError(
                 f"`policy` must be a sequence of {[*_TRANSFORMS]}. Received: policy={policy!r}"
             )
-        check_share(probability=probability)
+        check_fraction(probability=probability)
         self.policy, self.probability = tuple(policy), probability
         self.noise = Noise(seed)
         self.input_spec = keras.layers.InputSpec(ndim=4)
@@ -111,7 +130,7 @@ class DifferentiableAugmentation(keras.layers.Layer):
 
     @property
     def strength(self):
-        """The probability now."""
+        """The probability that a transformation is applied to an image."""
         return self.probability
 
     def call(self, inputs, training=None):
@@ -137,18 +156,19 @@ class DifferentiableAugmentation(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class AdaptiveAugmentation(DifferentiableAugmentation):
-    """Differentiable augmentation no stronger than the discriminator's overfitting asks for (ADA).
+    """Differentiable augmentation whose probability follows the discriminator's overfitting (ADA).
 
-    The probability grows while the mean sign of the real data's scores is over `target`, and falls
-    while it is under it: over the `boundary` of the loss a score is positive. (Wasserstein's has
-    none.)
+    A discriminator that overfits gives nearly all real images positive scores. The probability
+    therefore grows while the mean sign of these scores is above `target`, and falls while it is
+    below. The scores are relative to the loss's `boundary`, so a Wasserstein loss, which has none,
+    cannot be used with this layer.
 
     Args:
-        policy: As for `DifferentiableAugmentation`.
-        target: The mean sign aimed at, 0 (the discriminator can't tell) to 1.
-        images: Real images seen while the probability goes from 0 to 1 (the paper's 500,000 are
-            for weeks of training).
-        seed: An int, or `None` for one that follows `keras.utils.set_random_seed`.
+        policy: The names of the transformations, as for `DifferentiableAugmentation`.
+        target: The desired mean sign of the scores, from 0 (the discriminator only guesses) to 1.
+        images: The number of real images after which the probability can have grown from 0 to 1.
+            The paper's 500,000 suits weeks of training.
+        seed: An integer, or `None` for a random seed that follows `keras.utils.set_random_seed`.
 
     Example:
     ```python
@@ -157,8 +177,8 @@ class AdaptiveAugmentation(DifferentiableAugmentation):
     ```
 
     Reference: Karras et al., Training Generative Adversarial Networks with Limited Data, NeurIPS
-    2020. Differs from the paper: DiffAugment's transformations; the sign of each batch in place of
-    that of four, as a running mean.
+    2020. Differs from the paper: the transformations are those of DiffAugment, and the sign is a
+    running mean over all batches instead of the mean of four batches.
     """
 
     def __init__(
@@ -170,19 +190,23 @@ class AdaptiveAugmentation(DifferentiableAugmentation):
         **kwargs,
     ):
         super().__init__(policy, 0.0, seed, **kwargs)
-        check_share(target=target)
+        check_fraction(target=target)
         check_positive(images=images)
         self.target, self.images = target, images
-        # The probability, and the running mean of the signs.
+        # The probability and the running mean of the signs.
         self.state = self.add_weight(name="state", shape=(2,), initializer="zeros", trainable=False)
 
     @property
     def strength(self):
-        """The probability now."""
+        """The current probability that a transformation is applied to an image."""
         return tf.convert_to_tensor(self.state)[0]
 
     def adapt(self, real_scores: tf.Tensor) -> None:
-        """Follows the scores of the real data of one step, `(batch,)`."""
+        """Updates the probability after a step of the discriminator.
+
+        Args:
+            real_scores: The scores of the step's real images minus the loss's boundary, `(batch,)`.
+        """
         sums = [tf.reduce_sum(tf.sign(real_scores)), tf.cast(tf.size(real_scores), tf.float32)]
         total, count = tf.unstack(sum_over_replicas(tf.stack(sums)))
         probability, sign = tf.unstack(tf.convert_to_tensor(self.state))
@@ -198,15 +222,18 @@ class AdaptiveAugmentation(DifferentiableAugmentation):
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class InstanceNoise(keras.layers.Layer):
-    """Gaussian noise on real and generated data, which dies away as training goes on.
+    """Gaussian noise that decays during training.
 
-    It makes the two distributions overlap while they are far from each other: started at the
-    distance between modes, it lets the generator find them all before it sees how sharp they are.
+    Noise on real and generated data makes the two distributions overlap, even if they are far from
+    each other. With an initial standard deviation as large as the distance between the modes, the
+    generator finds all modes before it learns how sharp they are. The layer is active in training
+    only.
 
     Args:
-        stddev: Standard deviation at the start, in units of the data.
-        half_life: Real examples seen while it falls to its half.
-        seed: An int, or `None` for one that follows `keras.utils.set_random_seed`.
+        stddev: The initial standard deviation, in units of the data. Positive.
+        half_life: The number of real examples after which the standard deviation has halved.
+            Positive; infinity keeps the noise constant.
+        seed: An integer, or `None` for a random seed that follows `keras.utils.set_random_seed`.
 
     Example:
     ```python
@@ -214,7 +241,7 @@ class InstanceNoise(keras.layers.Layer):
     ```
 
     Reference: Sønderby et al., Amortised MAP Inference for Image Super-resolution, ICLR 2017.
-    Differs from the paper: it falls by halves.
+    Differs from the paper: the standard deviation decays exponentially.
     """
 
     def __init__(self, stddev: float, half_life: float, seed: int | None = None, **kwargs):
@@ -222,7 +249,7 @@ class InstanceNoise(keras.layers.Layer):
         check_positive(stddev=stddev, half_life=half_life)
         self.stddev, self.half_life = stddev, half_life
         self.noise = Noise(seed)
-        # int64: a float would stop counting at 16 million.
+        # An int64, because float32 cannot count beyond 16 million.
         self.seen = self.add_weight(
             name="seen", shape=(), dtype="int64", initializer="zeros", trainable=False
         )
@@ -230,7 +257,7 @@ class InstanceNoise(keras.layers.Layer):
 
     @property
     def strength(self):
-        """The standard deviation now."""
+        """The current standard deviation."""
         seen = tf.cast(tf.convert_to_tensor(self.seen), tf.float32)
         return self.stddev * 0.5 ** (seen / self.half_life)
 
@@ -240,7 +267,12 @@ class InstanceNoise(keras.layers.Layer):
         return inputs + self.strength * self.noise.normal(ops.shape(inputs))
 
     def adapt(self, real_scores: tf.Tensor) -> None:
-        """Counts the real examples of one step."""
+        """Counts the real examples of a step of the discriminator.
+
+        Args:
+            real_scores: The scores of the step's real examples, `(batch,)`. Their values are not
+                used.
+        """
         _, total = place_in_global_batch(ops.shape(real_scores)[0])
         self.seen.assign_add(tf.cast(total, tf.int64))
 

@@ -1,6 +1,6 @@
-"""Corruptions for denoising autoencoders (Vincent et al., 2008 and 2010).
+"""Layers that corrupt the inputs of denoising autoencoders (Vincent et al., 2008 and 2010).
 
-Gaussian corruption is `keras.layers.GaussianNoise`.
+For Gaussian corruption use `keras.layers.GaussianNoise`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_genzoo.core.validation import check_fraction
 from keras_genzoo.layers.noise import Noise
-from keras_genzoo.ranges import check_share
 
 
 class _Corruption(keras.layers.Layer):
-    """Puts other values in place of a random share of the numbers, in training only."""
+    """Base of the layers that replace a random fraction of the values, in training only.
+
+    Subclasses implement `corrupt(inputs, uniform)`, where `uniform` holds a random number in [0, 1)
+    for each value of `inputs`.
+    """
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
-        check_share(rate=rate)
+        check_fraction(rate=rate)
         self.rate = rate
         self.noise = Noise(seed)
         self.built = True
@@ -37,11 +41,13 @@ class _Corruption(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class MaskingNoise(_Corruption):
-    """Sets a random share of the numbers to 0, and unlike dropout leaves the others alone.
+    """Sets a random fraction of the values to 0, in training only.
+
+    Unlike dropout, it does not scale the remaining values.
 
     Args:
-        rate: The share of numbers that are lost, in [0, 1].
-        seed: An int, or `None` for one that follows `keras.utils.set_random_seed`.
+        rate: The expected fraction of the values that become 0, in [0, 1].
+        seed: An integer, or `None` for a random seed that follows `keras.utils.set_random_seed`.
 
     Example:
     ```python
@@ -58,11 +64,11 @@ class MaskingNoise(_Corruption):
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class SaltAndPepper(_Corruption):
-    """Sets a random share of the numbers to 0 or 1, each with probability one half.
+    """Sets a random fraction of the values to 0 or 1 with equal probability, in training only.
 
     Args:
-        rate: The share of numbers that are replaced, in [0, 1].
-        seed: An int, or `None` for one that follows `keras.utils.set_random_seed`.
+        rate: The expected fraction of the values that are replaced, in [0, 1].
+        seed: An integer, or `None` for a random seed that follows `keras.utils.set_random_seed`.
 
     Example:
     ```python

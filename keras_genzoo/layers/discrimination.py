@@ -1,4 +1,4 @@
-"""Layers of discriminators."""
+"""Layers for discriminators."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class SpectralNormalization(keras.layers.Wrapper):
-    """Divides a layer's kernel by its spectral norm; a dense layer is then 1-Lipschitz.
+    """Divides a layer's kernel by its spectral norm, which makes a dense layer 1-Lipschitz.
 
-    The norm is that of the kernel as a matrix `(everything else, outputs)`, estimated by one power
-    iteration for each call in training. The layer keeps the kernel that the optimizer updates, and
-    the gradient goes through the division. (Keras's layer of this name puts the divided kernel in
-    its place at each call, so that a discriminator called twice a step is divided twice.)
+    The norm is that of the kernel as a matrix `(inputs, outputs)`, where all axes but the last
+    count as inputs. One power iteration for each call in training estimates it. The optimizer
+    updates the undivided kernel, and the gradient passes through the division. (Keras's layer of
+    the same name overwrites the kernel at each call, so a discriminator that is called twice in a
+    step divides its kernel twice.)
 
     Args:
-        layer: A Keras layer with one `kernel` or `embeddings`, whose last axis are the outputs:
-            Dense, Conv2D, Embedding; not a transposed convolution.
+        layer: A Keras layer with a single `kernel` or `embeddings` whose last axis is the outputs:
+            Dense, Conv2D or Embedding, but not a transposed convolution.
+
+    Raises:
+        ValueError: When the layer is built, if `layer` has no such kernel.
 
     Example:
     ```python
@@ -33,14 +37,14 @@ class SpectralNormalization(keras.layers.Wrapper):
         super().build(input_shape)
         kind = type(self.layer).__name__
         matrices = [v.name for v in self.layer.weights if len(v.shape) > 1]
-        # In these the last axis of the kernel isn't that of the outputs.
+        # The last axis of these layers' kernels is not the outputs.
         transposed = any(word in kind for word in ("Transpose", "Depthwise", "Separable"))
         if len(self._kernels) != 1 or len(matrices) != 1 or transposed:
             raise ValueError(
-                "`layer` must have one kernel, whose last axis are the outputs. "
+                "`layer` must have one kernel, and its last axis must be the outputs. "
                 f"Received: a {kind} with {matrices}"
             )
-        # The first left singular vector, or what is known of it.
+        # The current estimate of the leading singular vector on the side of the outputs.
         self.vector = self.add_weight(
             name="vector",
             shape=(1, self._kernels[0].shape[-1]),
@@ -52,7 +56,7 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     @property
     def _kernels(self):
-        # No attribute: Keras would save it a second time, as the wrapper's own.
+        # As an attribute, the kernel would be saved twice: with the layer and with the wrapper.
         return [v for v in self.layer.weights if v.name in ("kernel", "embeddings")]
 
     def call(self, inputs, training=False):
@@ -60,16 +64,17 @@ class SpectralNormalization(keras.layers.Wrapper):
         kernel = tf.cast(tf.convert_to_tensor(variable), tf.float32)
         matrix = tf.reshape(kernel, (-1, kernel.shape[-1]))
         constant = tf.stop_gradient(matrix)
-        right = tf.math.l2_normalize(tf.convert_to_tensor(self.vector) @ tf.transpose(constant))
-        left = tf.math.l2_normalize(right @ constant)
+        vector = tf.convert_to_tensor(self.vector)
+        input_vector = tf.math.l2_normalize(vector @ tf.transpose(constant))
+        output_vector = tf.math.l2_normalize(input_vector @ constant)
         if training:
-            self.vector.assign(left)
-        norm = tf.squeeze(right @ matrix @ tf.transpose(left))
-        # The layer reads the divided kernel; the variable keeps its own.
+            self.vector.assign(output_vector)
+        norm = tf.squeeze(input_vector @ matrix @ tf.transpose(output_vector))
+        # Within this scope, the layer reads the divided kernel. The variable does not change.
         divided = kernel / tf.maximum(norm, 1e-12)
         with keras.StatelessScope([(variable, divided)], collect_losses=True) as scope:
             outputs = self.layer(inputs)
-        self.add_loss(scope.losses)  # of an `activity_regularizer`
+        self.add_loss(scope.losses)  # from an `activity_regularizer`
         return outputs
 
     def compute_output_shape(self, input_shape):
@@ -78,14 +83,18 @@ class SpectralNormalization(keras.layers.Wrapper):
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class MinibatchStandardDeviation(keras.layers.Layer):
-    """Appends how much the examples of a group differ, as one more feature of each of them.
+    """Appends a feature that measures how much the examples of a group differ.
 
-    The feature is the mean, over all other features, of their standard deviation in the group: a
-    discriminator sees by it that a generator always makes the same. Groups are of neighbours in the
-    batch; if it can't be divided, some examples also fill the last group.
+    The feature is the standard deviation within the group, averaged over all other features. It
+    lets a discriminator notice that a generator always produces the same output. A group consists
+    of neighbours in the batch. If the batch does not divide into groups, its first examples fill up
+    the last group.
+
+    The input has shape `(batch, ..., features)`, the output `(batch, ..., features + 1)`.
 
     Args:
-        group_size: Examples in a group. Each replica's part of a batch should be a multiple.
+        group_size: The number of examples in a group, at least 2. The part of a batch that each
+            replica receives should be a multiple of it.
 
     Example:
     ```python
@@ -109,9 +118,9 @@ class MinibatchStandardDeviation(keras.layers.Layer):
     def call(self, inputs):
         x = tf.cast(inputs, tf.float32)
         size = ops.shape(x)[0]
-        groups = in_groups(x, self.group_size)
+        groups = split_into_groups(x, self.group_size)
         variance = tf.math.reduce_variance(groups, axis=1)
-        # The root has no gradient at 0, hence the small number under it.
+        # The small constant keeps the gradient of the root finite at 0.
         deviation = tf.reduce_mean(
             tf.sqrt(variance + 1e-8), axis=list(range(1, len(variance.shape)))
         )
@@ -127,8 +136,11 @@ class MinibatchStandardDeviation(keras.layers.Layer):
         return {**super().get_config(), "group_size": self.group_size}
 
 
-def in_groups(values: tf.Tensor, group_size: int) -> tf.Tensor:
-    """Neighbours in the batch, `(groups, group_size, ...)`; the first also fill the last group."""
+def split_into_groups(values: tf.Tensor, group_size: int) -> tf.Tensor:
+    """Splits a batch into groups of neighbours, `(groups, group_size, ...)`.
+
+    If the batch does not divide into groups, its first examples fill up the last group.
+    """
     size = ops.shape(values)[0]
     if not (isinstance(size, int) and size % group_size == 0):
         groups = -(-size // group_size)

@@ -1,54 +1,28 @@
-"""Random numbers that are saved with the model and do not repeat across replicas."""
+"""Random numbers whose state is saved with the model and which differ between replicas."""
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import tensorflow as tf
 
-
-def place_in_global_batch(size):
-    """Where this replica's `size` examples lie in the global batch.
-
-    Args:
-        size: The number of examples on this replica, an int or a scalar integer tensor.
-
-    Returns:
-        `(offset, total)`: the number of examples on the replicas before this one, and on all of
-        them. Outside a replica, and on a single one: `(0, size)`.
-    """
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return 0, size
-    replica, replicas = context.replica_id_in_sync_group, context.num_replicas_in_sync
-    if isinstance(size, int):
-        return replica * size, replicas * size
-    # The last batch may be shared unevenly: ask the others how many they have.
-    mine = tf.one_hot(replica, replicas) * tf.cast(size, tf.float32)
-    sizes = tf.cast(context.all_reduce(tf.distribute.ReduceOp.SUM, mine), tf.int32)
-    return tf.cumsum(sizes, exclusive=True)[replica], tf.reduce_sum(sizes)
-
-
-def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
-    """The sum of all replicas' values, the same on each; differentiable."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return value
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+from keras_genzoo.core.keras_internals import flatten_layers, seed_generators
+from keras_genzoo.core.replicas import place_in_global_batch
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class Noise(keras.layers.Layer):
-    """A source of noise with a saved state.
+    """A source of random numbers that saves its state with the model.
 
-    The numbers of an example depend on its place in the global batch alone, so that N replicas
-    draw together what one replica would have drawn. (Keras's `SeedGenerator` gives each replica
-    the same numbers, and `save` forgets its state.)
+    The numbers of an example depend only on its place in the global batch, so N replicas together
+    draw the same numbers as a single one. (Keras's `SeedGenerator` gives each replica the same
+    numbers, and `save` does not store its state.)
 
     Args:
-        seed: An int, or `None` for one that follows `keras.utils.set_random_seed`.
+        seed: An integer, or `None` for a random seed that follows `keras.utils.set_random_seed`.
 
     Example:
     ```python
@@ -71,15 +45,29 @@ class Noise(keras.layers.Layer):
         self.built = True
 
     def reset(self) -> None:
-        """Starts again at the first draw."""
+        """Restarts the sequence of draws from the first one."""
         self.state.assign([self.seed, 0])
 
     def normal(self, shape: Sequence) -> tf.Tensor:
-        """Standard normal numbers, float32; `shape[0]` counts this replica's examples."""
+        """Draws from the standard normal distribution.
+
+        Args:
+            shape: The shape of the result; `shape[0]` is the number of examples on this replica.
+
+        Returns:
+            A float32 tensor.
+        """
         return self._draw(tf.random.stateless_normal, shape)
 
     def uniform(self, shape: Sequence) -> tf.Tensor:
-        """Numbers uniform in [0, 1), float32; `shape[0]` counts this replica's examples."""
+        """Draws from the uniform distribution on [0, 1).
+
+        Args:
+            shape: The shape of the result; `shape[0]` is the number of examples on this replica.
+
+        Returns:
+            A float32 tensor.
+        """
         return self._draw(tf.random.stateless_uniform, shape)
 
     def _draw(self, sampler, shape):
@@ -94,19 +82,22 @@ class Noise(keras.layers.Layer):
         return {**super().get_config(), "seed": self.seed}
 
 
-class _ReplicaSeedGenerator(keras.random.SeedGenerator):
-    def next(self, ordered=True):
-        seed = super().next(ordered)
-        context = tf.distribute.get_replica_context()
-        if context is None or context.num_replicas_in_sync == 1:
-            return seed
-        replica = tf.cast(context.replica_id_in_sync_group, seed.dtype)
-        return seed + tf.stack([1_000_003 * replica, tf.zeros_like(replica)])
+@contextlib.contextmanager
+def restarted_noise(layer: keras.layers.Layer) -> Iterator[None]:
+    """Restarts the random numbers of a layer within the block and resumes them afterwards.
 
+    Inside the block, the layer draws the same numbers each time.
 
-def differ_by_replica(generator: keras.random.SeedGenerator) -> None:
-    """Makes a Keras layer draw other numbers on each replica.
-
-    On the first replica, and on a single one, they stay as they were.
+    Args:
+        layer: Any Keras layer. The random numbers of all layers inside it restart too.
     """
-    generator.__class__ = _ReplicaSeedGenerator
+    states = [part.state for part in flatten_layers(layer) if isinstance(part, Noise)]
+    states += [generator.state for generator in seed_generators(layer)]
+    before = [keras.ops.convert_to_numpy(state) for state in states]
+    for state in states:
+        state.assign(keras.ops.zeros_like(state))
+    try:
+        yield
+    finally:
+        for state, value in zip(states, before, strict=True):
+            state.assign(value)

@@ -1,4 +1,4 @@
-"""Losses, penalties and divergences: the papers' formulas and nothing else."""
+"""Adversarial losses, gradient penalties and divergences."""
 
 from keras_genzoo.losses.adversarial import (
     AdversarialLoss,

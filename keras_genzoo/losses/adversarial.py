@@ -1,8 +1,11 @@
-"""What the two players of a GAN minimise.
+"""Losses that the discriminator and the generator of a GAN minimise.
 
-Scores are the discriminator's raw outputs (logits; the critic's values for Wasserstein), shape
-(batch,), float32. Every loss has two methods that give one number an example:
-`discriminator_loss(real_scores, fake_scores)` and `generator_loss(fake_scores)`.
+Every loss has two methods, `discriminator_loss(real_scores, fake_scores)` and
+`generator_loss(fake_scores)`. Scores are the discriminator's raw outputs, float32 `(batch,)`:
+logits, or the critic's values for a Wasserstein loss. Both methods return one number per example,
+`(batch,)`.
+
+The formulas below write s(x) for the score of real data x, and s(G(z)) for that of generated data.
 """
 
 from __future__ import annotations
@@ -11,45 +14,60 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_genzoo.naming import resolve
+from keras_genzoo.core.validation import resolve
 
 
 class AdversarialLoss:
-    """Base of the losses; a loss of one's own needs the two methods and, to be saved, a config.
+    """Base class of the adversarial losses.
+
+    A subclass implements `discriminator_loss` and `generator_loss`. For models with this loss to be
+    saved, it also implements `get_config` if its constructor has arguments, and is registered with
+    `keras.saving.register_keras_serializable`.
 
     Attributes:
-        boundary: The score of an undecided discriminator; None for a critic, which has none.
+        boundary: The score of a discriminator that cannot tell whether an example is real. None for
+            a Wasserstein loss, whose scores have no such boundary.
     """
 
     boundary: float | None = 0.0
 
     def discriminator_loss(self, real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
-        """What the discriminator minimises, shape (batch,)."""
+        """Returns the discriminator's loss of each example, `(batch,)`.
+
+        Args:
+            real_scores: The scores of real data, `(batch,)`.
+            fake_scores: The scores of generated data, `(batch,)`.
+        """
         raise NotImplementedError
 
     def generator_loss(self, fake_scores: tf.Tensor) -> tf.Tensor:
-        """What the generator minimises, shape (batch,)."""
+        """Returns the generator's loss of each example, `(batch,)`.
+
+        Args:
+            fake_scores: The scores of generated data, `(batch,)`.
+        """
         raise NotImplementedError
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {}
 
     @classmethod
     def from_config(cls, config: dict) -> AdversarialLoss:
-        """The loss of a config."""
+        """Creates a loss from its config."""
         return cls(**config)
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class Minimax(AdversarialLoss):
-    """The zero-sum game, D(x) = sigmoid(score).
+    """The losses of the original GAN, a zero-sum game, with D(x) = sigmoid(s(x)).
 
     Discriminator: -log D(x) - log(1 - D(G(z))). Generator: log(1 - D(G(z))).
 
     Args:
-        label_smoothing: One-sided: real examples have the target `1 - label_smoothing`, the
-            discriminator's first term is then cross-entropy with that target. In [0, 1).
+        label_smoothing: One-sided label smoothing, in [0, 1). The first term of the discriminator's
+            loss becomes the cross-entropy with the target `1 - label_smoothing`. The target of
+            generated examples stays 0.
 
     Reference: Goodfellow et al., Generative Adversarial Nets, NeurIPS 2014; smoothing: Salimans
     et al., Improved Techniques for Training GANs, NeurIPS 2016.
@@ -63,7 +81,7 @@ class Minimax(AdversarialLoss):
         self.label_smoothing = label_smoothing
 
     def discriminator_loss(self, real_scores, fake_scores):
-        # Cross-entropy of a logit s with the target t is softplus(s) - t s.
+        # The cross-entropy of a logit s with a target t is softplus(s) - t s.
         real = ops.softplus(-real_scores) + self.label_smoothing * real_scores
         return real + ops.softplus(fake_scores)
 
@@ -76,7 +94,13 @@ class Minimax(AdversarialLoss):
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class NonSaturating(Minimax):
-    """As `Minimax`, but the generator minimises -log D(G(z)), which does not saturate.
+    """The losses of the original GAN with a generator's loss that does not saturate.
+
+    Discriminator: -log D(x) - log(1 - D(G(z))). Generator: -log D(G(z)), whose gradient does not
+    vanish when the discriminator recognises generated data with certainty.
+
+    Args:
+        label_smoothing: One-sided label smoothing, in [0, 1), as for `Minimax`.
 
     Reference: Goodfellow et al., Generative Adversarial Nets, NeurIPS 2014, section 3.
     """
@@ -87,7 +111,9 @@ class NonSaturating(Minimax):
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class LeastSquares(AdversarialLoss):
-    """Discriminator: ½ (s(x) - 1)² + ½ s(G(z))². Generator: ½ (s(G(z)) - 1)².
+    """The losses of the least-squares GAN.
+
+    Discriminator: ½ (s(x) - 1)² + ½ s(G(z))². Generator: ½ (s(G(z)) - 1)².
 
     Reference: Mao et al., Least Squares Generative Adversarial Networks, ICCV 2017, eq. 9.
     """
@@ -103,7 +129,9 @@ class LeastSquares(AdversarialLoss):
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class Hinge(AdversarialLoss):
-    """Discriminator: max(0, 1 - s(x)) + max(0, 1 + s(G(z))). Generator: -s(G(z)).
+    """The hinge losses.
+
+    Discriminator: max(0, 1 - s(x)) + max(0, 1 + s(G(z))). Generator: -s(G(z)).
 
     Reference: Lim & Ye, Geometric GAN, 2017; Miyato et al., Spectral Normalization, ICLR 2018.
     """
@@ -117,10 +145,13 @@ class Hinge(AdversarialLoss):
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class Wasserstein(AdversarialLoss):
-    """Critic: s(G(z)) - s(x). Generator: -s(G(z)).
+    """The losses of the Wasserstein GAN.
 
-    The critic's loss is minus its estimate of the Wasserstein distance. It needs a critic that is
-    held Lipschitz: by clipped weights (`WGAN`) or a gradient penalty (`WGANGP`).
+    Critic: s(G(z)) - s(x). Generator: -s(G(z)).
+
+    The critic's loss is the negative of its estimate of the Wasserstein distance. The estimate is
+    valid only if the critic is Lipschitz continuous, which clipped weights (`WGAN`) or a gradient
+    penalty (`WGANGP`) enforce.
 
     Reference: Arjovsky, Chintala & Bottou, Wasserstein GAN, ICML 2017.
     """
@@ -134,7 +165,7 @@ class Wasserstein(AdversarialLoss):
         return -fake_scores
 
 
-_KNOWN = {
+_LOSSES = {
     "minimax": Minimax,
     "non_saturating": NonSaturating,
     "least_squares": LeastSquares,
@@ -144,11 +175,18 @@ _KNOWN = {
 
 
 def get(identifier: str | AdversarialLoss) -> AdversarialLoss:
-    """The loss of a name, or the object itself.
+    """Returns the loss with a given name, or the object itself.
+
+    Args:
+        identifier: `"minimax"`, `"non_saturating"`, `"least_squares"`, `"hinge"`, `"wasserstein"`,
+            or an object with the methods `discriminator_loss` and `generator_loss`.
+
+    Raises:
+        ValueError: If `identifier` is neither a known name nor such an object.
 
     Example:
     ```python
     loss = genzoo.losses.get("hinge")
     ```
     """
-    return resolve("loss", identifier, _KNOWN, ("discriminator_loss", "generator_loss"))
+    return resolve("loss", identifier, _LOSSES, ("discriminator_loss", "generator_loss"))

@@ -7,14 +7,14 @@ from keras import ops
 
 
 def gaussian_kl(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
-    """KL(N(mean, exp(log_variance)) ‖ N(0, 1)), summed over the last axis.
+    """Returns KL(N(mean, exp(log_variance)) ‖ N(0, 1)), summed over the last axis.
 
     Args:
-        mean: Shape (batch, dims).
-        log_variance: Natural logarithm of the variance, the same shape.
+        mean: The means, `(batch, dimensions)`.
+        log_variance: The natural logarithms of the variances, of the same shape.
 
     Returns:
-        Shape (batch,).
+        The divergences in nats, `(batch,)`.
 
     Reference: Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014, appendix B.
     """
@@ -22,11 +22,15 @@ def gaussian_kl(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
 
 
 def bernoulli_kl(target: float, rates: tf.Tensor) -> tf.Tensor:
-    """KL(Bernoulli(target) ‖ Bernoulli(rates)), summed over the last axis.
+    """Returns KL(Bernoulli(target) ‖ Bernoulli(rates)), summed over the last axis.
 
     Args:
-        target: The rate that costs nothing, in (0, 1).
-        rates: Mean activations in [0, 1], shape (units,).
+        target: The desired rate, in (0, 1). The divergence is 0 if all rates equal it.
+        rates: Mean activations in [0, 1], `(..., units)`. They are clipped to [1e-6, 1 - 1e-6], so
+            that the divergence stays finite.
+
+    Returns:
+        The divergences in nats, `(...)`.
 
     Reference: Ng, Sparse autoencoder, CS294A lecture notes, 2011.
     """

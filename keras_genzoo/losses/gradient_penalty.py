@@ -1,4 +1,4 @@
-"""Penalties on the gradient of the critic at its input."""
+"""Penalties on the gradient of a critic with respect to its input."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_genzoo.layers.noise import sum_over_replicas
-from keras_genzoo.naming import resolve
+from keras_genzoo.core.replicas import sum_over_replicas
+from keras_genzoo.core.validation import check_not_negative, resolve
 
-PLACES = ("interpolates", "real", "fake", "perturbed_real")
+POINTS = ("interpolates", "real", "fake", "perturbed_real")
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class GradientPenalty:
-    """`weight` (‖∇D(x̂)‖₂ - `target`)² for each example x̂, the norm over all but the batch axis.
+    """A penalty on the norm of the critic's gradient, `weight` (‖∇D(x̂)‖₂ - `target`)².
 
-    | by name | `at` | `target` | `weight` | paper |
+    The norm is taken over all axes but the batch. The argument `at` chooses the points x̂. Models
+    and `get_penalty` know these penalties by name:
+
+    | name | `at` | `target` | `weight` | paper |
     |---|---|---|---|---|
     | `"wgan_gp"` | interpolates | 1 | 10 | Gulrajani et al. 2017 |
     | `"dragan"` | perturbed_real | 1 | 10 | Kodali et al. 2017 |
@@ -27,12 +30,16 @@ class GradientPenalty:
     | `"r2"` | fake | 0 | 5 (γ/2, γ = 10) | Mescheder et al. 2018 |
 
     Args:
-        weight: The factor in front, at least 0.
-        at: Where the gradient is taken: `"interpolates"` (on the line between a real and a fake
-            example, at a place drawn uniformly for each pair), `"real"`, `"fake"` or
-            `"perturbed_real"` (real plus Gaussian noise of half the batch's standard deviation).
-        target: The norm that costs nothing.
-        one_sided: Whether only norms above the target cost.
+        weight: The factor of the penalty, at least 0.
+        at: The points at which the gradient is taken. `"real"` and `"fake"` are the real and the
+            generated examples. `"interpolates"` are points on the lines between a real and a
+            generated example, drawn uniformly and independently for each pair. `"perturbed_real"`
+            are real examples plus Gaussian noise with half the standard deviation of the batch.
+        target: The norm that is not penalised, at least 0.
+        one_sided: If true, only norms above the target are penalised.
+
+    Raises:
+        ValueError: If an argument is invalid.
 
     Example:
     ```python
@@ -51,23 +58,20 @@ class GradientPenalty:
         target: float = 1.0,
         one_sided: bool = False,
     ):
-        if at not in PLACES:
-            raise ValueError(f"`at` must be one of {list(PLACES)}. Received: at={at!r}")
-        if weight < 0 or target < 0:
-            raise ValueError(
-                "`weight` and `target` must be at least 0. "
-                f"Received: weight={weight}, target={target}"
-            )
+        if at not in POINTS:
+            raise ValueError(f"`at` must be one of {list(POINTS)}. Received: at={at!r}")
+        check_not_negative(weight=weight, target=target)
         self.weight, self.at, self.target, self.one_sided = weight, at, target, one_sided
 
     def __call__(self, critic: Callable, real: tf.Tensor, fake: tf.Tensor, noise) -> tf.Tensor:
-        """The penalty of each example, shape (batch,), float32.
+        """Returns the penalty of each example, float32 `(batch,)`.
 
         Args:
-            critic: Maps a batch of data to scores, shape (batch,).
-            real: Float32 data.
-            fake: Float32 data of the same shape.
-            noise: An object with `uniform(shape)` and `normal(shape)`.
+            critic: A function that maps a batch of data to scores, `(batch,)`.
+            real: Real data, float32 `(batch, ...)`.
+            fake: Generated data of the same shape.
+            noise: A source of random numbers with the methods `uniform(shape)` and `normal(shape)`,
+                such as `genzoo.layers.Noise`.
         """
         points = self._points(real, fake, noise)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -77,7 +81,7 @@ class GradientPenalty:
         squares = tf.reduce_sum(gradients**2, axis=list(range(1, len(points.shape))))
         if self.target == 0:
             return self.weight * squares
-        # The root has no gradient at 0, hence the small number under it.
+        # The small constant keeps the gradient of the root finite at 0.
         excess = tf.sqrt(squares + 1e-12) - self.target
         return self.weight * (tf.nn.relu(excess) if self.one_sided else excess) ** 2
 
@@ -93,18 +97,18 @@ class GradientPenalty:
         return real + alpha * (fake - real)
 
     def get_config(self) -> dict:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         names = ("weight", "at", "target", "one_sided")
         return {name: getattr(self, name) for name in names}
 
     @classmethod
     def from_config(cls, config: dict) -> GradientPenalty:
-        """The penalty of a config."""
+        """Creates a penalty from its config."""
         return cls(**config)
 
 
 def _standard_deviation(values):
-    """Of the numbers of the global batch."""
+    """Returns the standard deviation of all numbers in the global batch, a scalar."""
 
     def mean(values):
         total = sum_over_replicas(
@@ -115,7 +119,7 @@ def _standard_deviation(values):
     return tf.sqrt(mean((values - mean(values)) ** 2))
 
 
-_KNOWN = {
+_PENALTIES = {
     "wgan_gp": GradientPenalty,
     "dragan": functools.partial(GradientPenalty, at="perturbed_real"),
     "r1": functools.partial(GradientPenalty, at="real", target=0.0, weight=5.0),
@@ -124,5 +128,13 @@ _KNOWN = {
 
 
 def get(identifier: str | Callable | None) -> Callable | None:
-    """The penalty of a name, the object itself, or None."""
-    return None if identifier is None else resolve("penalty", identifier, _KNOWN, ("__call__",))
+    """Returns the penalty with a given name, the object itself, or None for None.
+
+    Args:
+        identifier: `"wgan_gp"`, `"dragan"`, `"r1"`, `"r2"`, None, or a function of
+            `(critic, real, fake, noise)` such as a `GradientPenalty`.
+
+    Raises:
+        ValueError: If `identifier` is none of these.
+    """
+    return None if identifier is None else resolve("penalty", identifier, _PENALTIES, ("__call__",))

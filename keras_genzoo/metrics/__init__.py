@@ -1,4 +1,4 @@
-"""How good generated data are: Keras metrics of real and of generated data."""
+"""Keras metrics of generated data, most of which compare them with real data."""
 
 from keras_genzoo.metrics import features
 from keras_genzoo.metrics.classes import ClassBalance, InceptionScore

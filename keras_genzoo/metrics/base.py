@@ -1,4 +1,4 @@
-"""What the generative metrics share: features, streaming over batches and replicas, one result."""
+"""The base of the generative metrics: features, and streaming over batches and replicas."""
 
 from __future__ import annotations
 
@@ -8,41 +8,47 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo.layers.noise import place_in_global_batch
+from keras_genzoo.core.replicas import place_in_global_batch
 
-BATCH = 256  # examples that go through a feature extractor at once
+BATCH = 256  # examples that pass through a feature extractor at once
 
 
 class NotFiniteError(ValueError):
-    """Features are NaN or infinite, as those of a generator that diverged."""
+    """Raised for NaN or infinite features, such as those of a generator that diverged."""
 
 
 class GenerativeMetric(keras.metrics.Metric):
-    """Base of the metrics that compare generated with real data in a space of features.
+    """The base of the metrics that compare generated with real data in a space of features.
 
-    In `compile(metrics=[...])` of a model of the zoo it is computed in evaluation, and so by `fit`
-    on its validation data, as many samples as there are validation data (of a model without
-    `sample`: their reconstructions); alone, `update_state(real, generated)` takes two arrays or
-    many. The result is worked out once, when it is asked for outside of a graph: the progress bar
-    of `evaluate` shows NaN until the end. Evaluation logs NaN where features are not finite.
+    In `compile(metrics=[...])` of a model of the zoo, a metric is computed in evaluation, and so
+    for the validation data of `fit`. It compares them with as many samples, or with their
+    reconstructions if the model has no `sample`. Used alone, `update_state(real, generated)` takes
+    two arrays, once or several times.
 
-    Metrics of several logs put their name before them if it isn't the default: two of a kind can be
-    told apart.
+    The result is computed once, when it is asked for outside of a graph. Until then, the progress
+    bar of `evaluate` shows NaN. Evaluation also logs NaN if features are not finite.
+
+    The logs of a metric that has several begin with its name, unless that is the default. Two
+    metrics of one kind then have different logs.
 
     A subclass has `create(num_features)`, `update_features(real, generated)` and `compute()`.
 
     Args:
-        feature_extractor: Maps a batch of data to features `(batch, ...)`: a Keras model or any
-            function on tensors. `None`: the data themselves, flattened.
-        name: Of the logs.
+        feature_extractor: Maps a batch of data to features `(batch, ...)`: a Keras model, or any
+            function of tensors. `None` takes the data themselves, flattened.
+        name: The name of the metric, and of its log if it has only one.
+
+    Attributes:
+        log_names: The names of the numbers that `compute` returns; empty for one number, which has
+            the metric's name.
+        argument: The constructor's argument that maps data to features.
+        output_description: The output of that argument, in words.
+        min_examples: The smallest number of examples in each set.
     """
 
-    # The names of what `compute` returns; none: one number by the metric's own name.
     log_names: tuple[str, ...] = ()
     default_name = ""
-    # The constructor's argument that maps data to features, and what it makes, in words.
-    argument, makes = "feature_extractor", "features"
-    # The fewest examples of each kind that can be compared.
+    argument, output_description = "feature_extractor", "features"
     min_examples = 1
 
     def __init__(
@@ -58,17 +64,26 @@ class GenerativeMetric(keras.metrics.Metric):
         self.num_features = None
         self.batches = self.add_variable((), "zeros", "int32", name="batches")
 
-    def own(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Names of logs, after the metric's own if it was given one."""
+    def clone(self, name: str) -> GenerativeMetric:
+        """Returns a new metric of the same configuration, which shares the feature extractor."""
+        config = {**self.get_config(), self.argument: self.feature_extractor, "name": name}
+        return type(self)(**config)
+
+    def prefixed(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Puts the metric's name before names of logs, unless it is the default."""
         return tuple(n if self.name == self.default_name else f"{self.name}_{n}" for n in names)
 
     def build(self, data_shape: Sequence[int | None]) -> None:
-        """Creates the state for data `(batch, ...)`, as the first `update_state` otherwise does."""
+        """Creates the state for data `(batch, ...)`; else the first `update_state` does."""
         self.num_features = self.count_features(data_shape)
         self.create(self.num_features)
 
     def count_features(self, data_shape: Sequence[int | None]) -> int:
-        """The number of features of data `(batch, ...)`, if the extractor takes them."""
+        """Returns the number of features of data `(batch, ...)`.
+
+        Raises:
+            ValueError: If the extractor does not take such data.
+        """
         try:
             features = self.features(tf.zeros((2, *data_shape[1:])))
             self.check_features(features)
@@ -76,15 +91,15 @@ class GenerativeMetric(keras.metrics.Metric):
         except Exception as error:
             reason = " ".join(str(error).split())[:300]
             raise ValueError(
-                f"`{self.argument}` must map data {(None, *data_shape[1:])} to {self.makes}. "
-                f"Received: one that fails: {reason}"
+                f"`{self.argument}` must map data {(None, *data_shape[1:])} to "
+                f"{self.output_description}. Received: one that fails: {reason}"
             ) from error
 
     def check_features(self, features: tf.Tensor) -> None:
-        """Refuses what is not of the kind that the metric compares."""
+        """Raises ValueError if features are not of the kind that the metric compares."""
 
     def features(self, data) -> tf.Tensor:
-        """Float32 features `(batch, num_features)`; uint8 images are scaled to [0, 1]."""
+        """Returns features, float32 `(batch, num_features)`; scales uint8 images to [0, 1]."""
         data = tf.convert_to_tensor(data)
         data = tf.cast(data, tf.float32) / (255.0 if data.dtype == tf.uint8 else 1.0)
         if self.feature_extractor is None:
@@ -94,17 +109,22 @@ class GenerativeMetric(keras.metrics.Metric):
             raise ValueError(f"its result is a {type(features).__name__}, not one tensor")
         features = tf.cast(features, tf.float32)
         if features.shape.rank == 0 or not features.shape[:1].is_compatible_with(data.shape[:1]):
-            raise ValueError(f"of data {data.shape} it makes a tensor {features.shape}")
+            raise ValueError(f"it maps data {data.shape} to a tensor {features.shape}")
         features = flat(features)
-        # Compiled layers can make numbers of NaN, a maximum for one: a generator that diverged
-        # would have a score.
-        broken = tf.reduce_any(~tf.math.is_finite(flat(data)), axis=1)
-        return tf.where(broken[:, None], np.nan, features)
+        # Layers such as a maximum can map NaN to numbers, which would give a generator that
+        # diverged a score.
+        invalid = tf.reduce_any(~tf.math.is_finite(flat(data)), axis=1)
+        return tf.where(invalid[:, None], np.nan, features)
 
     def update_state(self, real, generated, sample_weight=None) -> None:
-        """Adds real and generated data, `(n, ...)` each; images as floats in [0, 1] or uint8.
+        """Adds real and generated data.
 
-        Large arrays go through the feature extractor in batches of 256.
+        Large arrays pass through the feature extractor in batches of 256.
+
+        Args:
+            real: `(n, ...)`; images are floats in [0, 1], or uint8.
+            generated: Likewise; the numbers of examples may differ.
+            sample_weight: Must be `None`.
         """
         if sample_weight is not None:
             raise ValueError(
@@ -122,7 +142,7 @@ class GenerativeMetric(keras.metrics.Metric):
             self.build(np.shape(real))
         self.check_replica()
         context = tf.distribute.get_replica_context()
-        # Replicas have to update as often as each other.
+        # All replicas have to update equally often.
         alone = context is None or context.num_replicas_in_sync == 1
         size = (
             max(np.shape(real)[0], np.shape(generated)[0])
@@ -141,14 +161,14 @@ class GenerativeMetric(keras.metrics.Metric):
             features.append(self._batch_features(data))
             if features[-1].shape[-1] != self.num_features:
                 raise ValueError(
-                    f"`{name}` must have {self.num_features} features an example, as the data "
-                    f"before. Received: {features[-1].shape[-1]}, of data {np.shape(data)}"
+                    f"`{name}` must have {self.num_features} features an example, like earlier "
+                    f"data. Received: {features[-1].shape[-1]}, of data {np.shape(data)}"
                 )
         self.batches.assign_add(1)
         self.update_features(*features)
 
     def _batch_features(self, data):
-        # Of two arrays the shorter one ends first, and no network need take an empty batch.
+        # The shorter of two arrays ends first. A network need not take an empty batch.
         if tf.executing_eagerly() and np.shape(data)[0] == 0:
             return tf.zeros((0, self.num_features))
         return self.features(data)
@@ -159,7 +179,7 @@ class GenerativeMetric(keras.metrics.Metric):
         if data.ndim != 4 or data.dtype == np.uint8:
             return
         highest = data.max(initial=0)
-        # Noise may leave [0, 1] by a little; these are 0 to 255.
+        # Noise may leave [0, 1] a little, but not as far as values from 0 to 255 do.
         if data.dtype.kind in "iu" or highest > 10:
             raise ValueError(
                 f"`{name}` must be images as floats in [0, 1], or uint8, which means 0 to 255. "
@@ -167,7 +187,10 @@ class GenerativeMetric(keras.metrics.Metric):
             )
 
     def check_replica(self) -> None:
-        """Refuses an update whose share on each replica is unknown: part of it would be lost."""
+        """Raises ValueError for an update from outside of the strategy that has the state.
+
+        The share of each replica would be unknown, and part of the data lost.
+        """
         context = tf.distribute.get_replica_context()
         distributed = any(
             isinstance(v.value, tf.distribute.DistributedValues) for v in self.variables
@@ -180,34 +203,34 @@ class GenerativeMetric(keras.metrics.Metric):
 
     @property
     def empty(self) -> bool:
-        """Whether it has seen no data; in a graph, where that isn't known, false."""
+        """Whether the metric has seen no data; false in a graph, where this is unknown."""
         return tf.executing_eagerly() and int(self.batches.numpy()) == 0
 
     def result(self):
-        """The metric: a number, or a dictionary of them."""
+        """Returns the metric: a number, or a dictionary of several."""
         if self.empty:
             raise ValueError(f"{self.name} has seen no data: call `update_state` first.")
         logs = self.named(self.compute()) if tf.executing_eagerly() else self.unknown
         return logs if self.log_names else logs[self.name]
 
     def logs(self) -> dict:
-        """The result by names of logs; NaN where features were NaN or infinite."""
+        """Returns the result by names of logs; NaN if features were NaN or infinite."""
         try:
             return self.named(self.compute())
         except NotFiniteError:
             return self.unknown
 
     def named(self, values) -> dict:
-        """Values as `compute` returns them, by names of logs."""
+        """Maps names of logs to the values that `compute` returned."""
         return dict(zip(self.log_names or (self.name,), values, strict=True))
 
     @property
     def unknown(self) -> dict:
-        """NaN by names of logs."""
+        """NaN for each log."""
         return dict.fromkeys(self.log_names or (self.name,), tf.constant(np.nan))
 
     def check_examples(self, fewest: float) -> None:
-        """Refuses fewer examples of a kind than can be compared."""
+        """Raises ValueError if the smaller set has too few examples to be compared."""
         if fewest < self.min_examples:
             plural = "s" if self.min_examples > 1 else ""
             raise ValueError(
@@ -216,7 +239,7 @@ class GenerativeMetric(keras.metrics.Metric):
             )
 
     def finite(self, values: np.ndarray) -> np.ndarray:
-        """The values, if none is NaN or infinite."""
+        """Returns the values; raises NotFiniteError if one is NaN or infinite."""
         if not np.isfinite(values).all():
             raise NotFiniteError(f"{self.name} has seen features that are NaN or infinite.")
         return values
@@ -229,7 +252,7 @@ class GenerativeMetric(keras.metrics.Metric):
 
     @classmethod
     def from_config(cls, config):
-        """The metric of a config."""
+        """Builds the metric of a configuration."""
         extractor = config.get("feature_extractor")
         if isinstance(extractor, dict):
             extractor = keras.saving.deserialize_keras_object(extractor)
@@ -237,43 +260,49 @@ class GenerativeMetric(keras.metrics.Metric):
 
 
 def flat(values: tf.Tensor) -> tf.Tensor:
-    """One vector an example."""
+    """Flattens each example to one vector."""
     return tf.reshape(values, (tf.shape(values)[0], int(np.prod(values.shape[1:]))))
 
 
 class Store:
-    """The first rows that a metric sees, in the order of the global batches.
+    """Keeps the first rows that a metric sees, in the order of the global batches.
 
-    A batch costs what its rows do, however many are kept.
+    The time to add a batch depends on its own rows only, not on the number kept.
+
+    Args:
+        metric: The metric that owns the state.
+        rows: The number of rows to keep.
+        columns: The number of features.
+        name: The name of the state.
     """
 
     def __init__(self, metric: keras.metrics.Metric, rows: int, columns: int, name: str):
         self.limit = rows
-        # Each replica fills the rows of its own examples, so that the sum is all of them. The last
-        # row takes what is over the limit.
+        # Each replica fills the rows of its own examples, and the sum has all of them. Rows over
+        # the limit go to the last row, which is not read.
         self.rows = metric.add_variable((rows + 1, columns), "zeros", "float32", name=name)
         self.seen = metric.add_variable(
             (), "zeros", "int32", "only_first_replica", name=f"{name}_n"
         )
 
     def add(self, values: tf.Tensor) -> None:
-        """Adds a batch; what is over the limit is left out."""
+        """Adds a batch of rows; those over the limit are left out."""
         offset, total = place_in_global_batch(tf.shape(values)[0])
         places = tf.convert_to_tensor(self.seen) + offset + tf.range(tf.shape(values)[0])
-        # Not `assign_add`, which would go through the whole table. The handle is this replica's.
+        # Not `assign_add`, which takes time for the whole table. The handle is this replica's.
         tf.raw_ops.ResourceScatterUpdate(
             resource=self.rows.handle, indices=tf.minimum(places, self.limit), updates=values
         )
         self.seen.assign_add(total)
 
     def values(self) -> np.ndarray:
-        """The rows, `(n, columns)`, float64."""
+        """Returns the rows kept, float64 `(n, columns)`."""
         kept = min(int(self.seen.numpy()), self.limit)
         return self.rows.numpy()[:kept].astype("float64")
 
 
 def check_at_least(least: int, **arguments) -> None:
-    """Checks integers."""
+    """Raises ValueError unless every argument is an integer of at least `least`."""
     for name, value in arguments.items():
         if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
             raise ValueError(
@@ -282,9 +311,9 @@ def check_at_least(least: int, **arguments) -> None:
 
 
 class StoredMetric(GenerativeMetric):
-    """Base of the metrics that compare each example with others: it keeps features of both kinds.
+    """The base of the metrics that compare examples with each other, and so keep their features.
 
-    A subclass has `max_examples`, and `compare(real, generated)` of float64 arrays.
+    A subclass has `max_examples`, and `compare(real, generated)`, which takes float64 arrays.
     """
 
     min_examples = 2

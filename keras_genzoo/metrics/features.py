@@ -1,4 +1,4 @@
-"""Features of images, for metrics to compare."""
+"""Feature extractors of images, in whose features metrics compare them."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from keras_genzoo.files import replacing
 def inception(
     image_shape: Sequence[int], *, resize: bool = False, weights: str | None = "imagenet"
 ):
-    """InceptionV3's 2,048 pooled features of images in [0, 1], grey or in colour.
+    """Builds InceptionV3 up to its 2,048 pooled features, for images in [0, 1].
 
-    The weights, those of `keras.applications`, are downloaded at first use. The network of
-    published FIDs is another: the Inception of 2015 in TensorFlow-Slim, with pooling of its own and
-    other preprocessing. Values of the one are not comparable with those of the other.
+    The weights are those of `keras.applications`, downloaded at first use. Published FIDs come from
+    another network, the Inception of 2015 in TensorFlow-Slim, which pools and preprocesses images
+    differently: values of the two are not comparable.
 
     Args:
-        image_shape: `(height, width, channels)`, one or three channels.
-        resize: Whether to resize to 299×299, which the network was trained on. Needed for images of
-            fewer than 75 pixels a side.
-        weights: As in `keras.applications`; `None`: random ones.
+        image_shape: `(height, width, channels)`, with one channel (grey) or three (colour).
+        resize: Whether to resize images to 299×299, the size that the network was trained on. It
+            must be true for images with a side of fewer than 75 pixels.
+        weights: As in `keras.applications`. `None` gives random weights.
 
     Returns:
         A Keras model that maps `(batch, *image_shape)` to `(batch, 2048)`.
 
     Raises:
-        ValueError: If the network can't take such images as they are.
+        ValueError: If the network cannot take images of this shape.
     """
     sizes = tuple(image_shape) if hasattr(image_shape, "__iter__") else ()
     if len(sizes) != 3:
@@ -67,22 +67,22 @@ def train_classifier(
     epochs: int = 10,
     verbose: int | str = "auto",
 ) -> keras.Model:
-    """A small convolutional classifier of images, to judge samples by.
+    """Trains a small convolutional classifier of images, for metrics of samples.
 
     Args:
-        dataset: Batches of `(images, labels)`: uint8 or floats in [0, 1], and integers from 0. May
-            be None if there is a classifier at `path`.
-        path: A `.keras` file. If it exists, the classifier in it is returned, if it is one of such
-            images and classes; else the trained one is saved there.
-        epochs: Epochs of training.
+        dataset: Batches of images (uint8, or floats in [0, 1]) and of labels, integers from 0. May
+            be `None` if there is a classifier at `path`.
+        path: A `.keras` file. If it exists, the classifier in it is returned, provided that it
+            takes the same images and classes; otherwise the trained one is saved there.
+        epochs: The number of epochs.
         verbose: As in `fit`.
 
     Returns:
         A Keras model that maps images, floats in [0, 1], to probabilities `(batch, classes)`.
-        `penultimate` of it gives features.
+        `penultimate` makes a feature extractor of it.
 
     Raises:
-        ValueError: If the data set or the path is another, before any training.
+        ValueError: If the data set or the path does not fit, before any training.
     """
     if path is not None and not os.fspath(path).endswith(".keras"):
         raise ValueError(f"`path` must end in .keras. Received: path={os.fspath(path)!r}")
@@ -99,15 +99,7 @@ def train_classifier(
                 f"Received: {os.fspath(path)!r}, one of {known[0]} in {known[1]}"
             )
         return classifier
-    model = keras.Sequential([keras.Input(shape)], name="classifier")
-    for filters in (32, 64):
-        model.add(layers.Conv2D(filters, 3, padding="same", activation="relu"))
-        model.add(layers.MaxPooling2D(padding="same"))
-    model.add(layers.Flatten())
-    model.add(layers.Dropout(0.3))
-    model.add(layers.Dense(64, activation="relu", name="features"))
-    model.add(layers.Dense(classes, activation="softmax"))
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model = _build_classifier(shape, classes)
 
     def scale(images, labels):
         divisor = 255.0 if images.dtype == tf.uint8 else 1.0
@@ -120,8 +112,21 @@ def train_classifier(
     return model
 
 
+def _build_classifier(shape, classes):
+    model = keras.Sequential([keras.Input(shape)], name="classifier")
+    for filters in (32, 64):
+        model.add(layers.Conv2D(filters, 3, padding="same", activation="relu"))
+        model.add(layers.MaxPooling2D(padding="same"))
+    model.add(layers.Flatten())
+    model.add(layers.Dropout(0.3))
+    model.add(layers.Dense(64, activation="relu", name="features"))
+    model.add(layers.Dense(classes, activation="softmax"))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
 def _check_labelled(dataset):
-    """The shape of the images, `(height, width, channels)`, and the number of classes."""
+    """Returns the shape of the images, `(height, width, channels)`, and the number of classes."""
     spec = getattr(dataset, "element_spec", None)
     if isinstance(spec, tuple) and len(spec) == 2 and all(hasattr(s, "shape") for s in spec):
         images, labels = spec
@@ -157,7 +162,14 @@ def _count_classes(dataset):
 
 
 def penultimate(classifier: keras.Model) -> keras.Model:
-    """The model that gives the inputs of a classifier's last layer, `(batch, features)`."""
+    """Returns the model whose outputs are the inputs of a classifier's last layer.
+
+    Args:
+        classifier: A Keras model of layers, such as `train_classifier` returns.
+
+    Returns:
+        A Keras model that maps images to features `(batch, features)`.
+    """
     if not getattr(classifier, "built", False) or not getattr(classifier, "layers", None):
         raise ValueError(
             "`classifier` must be a Keras model of layers that is built. "

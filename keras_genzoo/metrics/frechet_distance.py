@@ -1,4 +1,4 @@
-"""The Fréchet distance of two sets of features, FID if these are Inception's."""
+"""The Fréchet distance of two sets of features, which is the FID if they are Inception's."""
 
 from __future__ import annotations
 
@@ -8,22 +8,29 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_genzoo.core.keras_internals import better
 from keras_genzoo.metrics.base import GenerativeMetric
 
 BLOCK = 512  # columns of a covariance that are summed at once
 
 
 def frechet_distance(mean_1, covariance_1, mean_2, covariance_2) -> float:
-    """|μ₁ - μ₂|² + tr(Σ₁ + Σ₂ - 2 (Σ₁Σ₂)^½) of two Gaussians; float64 arrays (d,) and (d, d).
+    """Returns |μ₁ - μ₂|² + tr(Σ₁ + Σ₂ - 2 (Σ₁Σ₂)^½) for two Gaussians.
 
-    The trace of the root is the sum of the roots of the eigenvalues of Σ₁Σ₂. Those of the symmetric
-    Aᵀ Σ₂ A are the same for any A with A Aᵀ = Σ₁.
+    The trace of the root is the sum of the square roots of the eigenvalues of Σ₁Σ₂. The symmetric
+    matrix Aᵀ Σ₂ A has the same eigenvalues for any A with A Aᵀ = Σ₁.
+
+    Args:
+        mean_1: Float64 `(d,)`, and so is `mean_2`.
+        covariance_1: Float64 `(d, d)`, and so is `covariance_2`.
+        mean_2: The mean of the second Gaussian.
+        covariance_2: The covariance of the second Gaussian.
     """
     try:
         root = np.linalg.cholesky(covariance_1)
     except np.linalg.LinAlgError:  # not of full rank
         values, vectors = np.linalg.eigh(covariance_1)
-        # What is no more than rounding would add up: its root is much larger than itself.
+        # Rounding errors are left out: their square roots are much larger, and would add up.
         kept = values > values[-1] * len(values) * np.finfo(values.dtype).eps
         root = vectors[:, kept] * np.sqrt(values[kept])
     eigenvalues = np.linalg.eigvalsh(root.T @ covariance_2 @ root)
@@ -32,14 +39,16 @@ def frechet_distance(mean_1, covariance_1, mean_2, covariance_2) -> float:
     return float(np.sum((mean_1 - mean_2) ** 2) + trace)
 
 
+@better("down")
 @keras.saving.register_keras_serializable("keras_genzoo")
 class FrechetDistance(GenerativeMetric):
     """The Fréchet distance of Gaussians fitted to the features of real and of generated data.
 
-    It streams: the sums that it keeps, float64, take at most 16 d² bytes for d features (42 MB for
-    2,048), whatever the number of examples; the result takes 48 d² more, and time that grows as d³.
-    The estimate is biased upwards, by an amount that falls as 1/n for n examples; where there are
-    fewer than features, it warns. Compare only values of the same n and the same features.
+    It streams. The float64 sums that it keeps take at most 16 d² bytes for d features (42 MB for
+    2,048), whatever the number of examples. The result takes 48 d² bytes more, and time that grows
+    as d³. The estimate is biased upwards by an amount that falls as 1/n for n examples. The metric
+    warns if there are fewer examples than features. Compare only values of the same n and the same
+    features.
 
     Example:
     ```python
@@ -54,7 +63,6 @@ class FrechetDistance(GenerativeMetric):
     """
 
     min_examples = 2
-    _direction = "down"  # what Keras's callbacks read: less is better
 
     def __init__(self, feature_extractor=None, name="frechet_distance", **kwargs):
         super().__init__(feature_extractor, name, **kwargs)
@@ -64,7 +72,7 @@ class FrechetDistance(GenerativeMetric):
             return self.add_variable(shape, "zeros", "float64", name=name)
 
         def sums(name):
-            # Of the sum of outer products, which is symmetric, the lower half, in blocks of rows.
+            # The sum of outer products is symmetric: its lower half is kept, in blocks of rows.
             starts = range(0, num_features, BLOCK)
             ends = [min(start + BLOCK, num_features) for start in starts]
             outer = [
@@ -90,13 +98,13 @@ class FrechetDistance(GenerativeMetric):
                 block.assign_add(products)
 
     def moments(self, sums):
-        """Mean and unbiased covariance."""
+        """Returns the mean and the unbiased covariance of a set of features."""
         count, total = sums["count"].numpy(), sums["sum"].numpy()
         self.check_examples(count)
         if count <= self.num_features:
             warnings.warn(
-                f"{self.name} needs more examples than features: its bias, upwards, falls as 1 "
-                "over the number of examples. "
+                f"{self.name} needs more examples than features: it is biased upwards, by an "
+                "amount that falls as 1 over the number of examples. "
                 f"Received: {count:.0f} examples of {self.num_features} features",
                 stacklevel=4,
             )

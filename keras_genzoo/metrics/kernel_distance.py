@@ -1,17 +1,18 @@
-"""The kernel distance of two sets of features, KID if these are Inception's."""
+"""The kernel distance of two sets of features, which is the KID if they are Inception's."""
 
 from __future__ import annotations
 
 import keras
 import numpy as np
 
+from keras_genzoo.core.keras_internals import better
 from keras_genzoo.metrics.base import StoredMetric, check_at_least
 
-BLOCK = 1000  # rows of a table of kernels that are held at once
+BLOCK = 1000  # rows of a table of kernels in memory at once
 
 
 def kernel_sum(x: np.ndarray, y: np.ndarray) -> float:
-    """The sum of the kernel (x·y / d + 1)³ over all pairs of rows."""
+    """Sums the kernel (x·y / d + 1)³ over all pairs of rows of `(m, d)` and `(n, d)`."""
     total = 0.0
     for start in range(0, len(x), BLOCK):
         table = x[start : start + BLOCK] @ y.T
@@ -22,7 +23,7 @@ def kernel_sum(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def kernel_distance(real: np.ndarray, generated: np.ndarray) -> float:
-    """The unbiased estimate of MMD² with the kernel (x·y / d + 1)³; arrays (m, d) and (n, d)."""
+    """Estimates MMD² with the kernel (x·y / d + 1)³, without bias, of `(m, d)` and `(n, d)`."""
 
     def within(x):
         with_itself = np.sum((np.sum(x**2, axis=1) / x.shape[1] + 1) ** 3)
@@ -32,25 +33,27 @@ def kernel_distance(real: np.ndarray, generated: np.ndarray) -> float:
     return float(within(real) + within(generated) - 2 * between)
 
 
+@better("down")
 @keras.saving.register_keras_serializable("keras_genzoo")
 class KernelDistance(StoredMetric):
     """The squared maximum mean discrepancy of features, with a cubic kernel.
 
-    Its estimate is unbiased, also for few examples, and so can be below 0. The result is the mean
-    over `subsets` random subsets, as in the paper, and their standard deviation. Sets of no more
-    than `subset_size` are compared as they are, once: the deviation is then 0, and says nothing.
+    The estimate is unbiased, even for few examples, and can therefore be negative. The result is
+    the mean over `subsets` random subsets, as in the paper, and their standard deviation. Sets of
+    at most `subset_size` examples are compared once, as a whole; the standard deviation is then 0
+    and carries no information.
 
-    Of each set the first `max_examples` are kept: 4 d bytes each for d features, and 8 d more for
-    the result (10,000 of 2,048 features: 82 MB and 164 MB a set). The result's time grows as
-    `subsets * subset_size² * d`.
+    The first `max_examples` of each set are kept. Each takes 4 d bytes for d features, and 8 d more
+    for the result (for 10,000 examples of 2,048 features, 82 MB and 164 MB a set). The time for the
+    result grows as `subsets * subset_size² * d`.
 
     Args:
-        feature_extractor: As of every metric here.
-        subsets: Number of subsets.
-        subset_size: Examples of each set in a subset, at most.
-        max_examples: How many are kept.
-        seed: Of the choice of subsets.
-        name: Of the logs: `name` and `name_std`.
+        feature_extractor: Maps data to features, as for every generative metric.
+        subsets: The number of subsets.
+        subset_size: The largest number of examples of each set in a subset.
+        max_examples: The number of examples of each set that are kept.
+        seed: The seed of the choice of subsets.
+        name: The name of the metric. It logs `name` and `name_std`.
 
     Reference: Bińkowski et al., Demystifying MMD GANs, ICLR 2018.
     """
@@ -73,12 +76,10 @@ class KernelDistance(StoredMetric):
         self.seed = seed
         self.log_names = (name, f"{name}_std")
 
-    _direction = "down"  # what Keras's callbacks read: less is better
-
     def compare(self, real, generated):
         sets = (real, generated)
         size = min(self.subset_size, *map(len, sets))
-        # Subsets that are all of both sets are one.
+        # A subset that holds both sets entirely is always the same one.
         subsets = 1 if size == max(map(len, sets)) else self.subsets
         random = np.random.default_rng(self.seed)
         distances = [

@@ -1,4 +1,4 @@
-"""Precision and recall of a generator, with density and coverage."""
+"""Precision, recall, density and coverage of generated data."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 
 from keras_genzoo.metrics.base import StoredMetric, check_at_least
 
-BLOCK = 1000  # rows of a table of distances that are held at once
+BLOCK = 1000  # rows of a table of distances in memory at once
 
 
 def squared_distances(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
-    """The table of squared distances, (len(x), len(y)), in blocks of rows."""
+    """Yields the table of squared distances, `(len(x), len(y))`, in blocks of rows."""
     squares = np.sum(y**2, axis=1)
     for start in range(0, len(x), BLOCK):
         block = x[start : start + BLOCK]
@@ -24,19 +24,19 @@ def squared_distances(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def squared_radii(x: np.ndarray, neighbours: int) -> np.ndarray:
-    """The squared distance of each row to its k-th nearest other row, (len(x),)."""
+    """Returns the squared distance of each row to its k-th nearest other row, `(len(x),)`."""
     radii = np.empty(len(x))
     for start, table in zip(range(0, len(x), BLOCK), squared_distances(x, x), strict=True):
         table.partition(neighbours, axis=1)
-        # The nearest of all, column 0, is the row itself.
+        # Column 0 is the row itself, at distance 0.
         radii[start : start + BLOCK] = table[:, neighbours]
     return radii
 
 
 def precision_recall(real: np.ndarray, generated: np.ndarray, neighbours: int) -> list[float]:
-    """Precision, recall, density and coverage of features (m, d) and (n, d)."""
+    """Returns precision, recall, density and coverage of features `(m, d)` and `(n, d)`."""
     real_radii, generated_radii = (squared_radii(x, neighbours) for x in (real, generated))
-    inside_real = np.zeros(len(generated))  # how many balls of real data a generated one lies in
+    inside_real = np.zeros(len(generated))  # the number of real balls around each generated one
     recalled, covered = [], []
     # Rows are real, columns generated.
     for start, block in zip(
@@ -56,25 +56,28 @@ def precision_recall(real: np.ndarray, generated: np.ndarray, neighbours: int) -
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class PrecisionRecall(StoredMetric):
-    """How much of what is generated looks real, and how much of what is real is generated.
+    """The fraction of generated data that looks real, and of real data that is generated.
 
-    A ball around each example reaches to its k-th nearest neighbour among its own kind. Logs:
+    Each example has a ball around it that reaches to its k-th nearest neighbour in its own set.
+    Logs:
 
-    - `precision`: the share of generated data in a ball of real data;
-    - `recall`: the share of real data in a ball of generated data;
-    - `density`: the balls of real data that a generated one lies in, over k; can exceed 1;
-    - `coverage`: the share of real balls that hold generated data.
+    - `precision`: the fraction of generated data inside a ball of real data;
+    - `recall`: the fraction of real data inside a ball of generated data;
+    - `density`: the mean number of real balls around a generated example, divided by k; it can
+      exceed 1;
+    - `coverage`: the fraction of real balls that contain generated data.
 
-    Of each set the first `max_examples` are kept: 4 d bytes each for d features, and 8 d more for
-    the result (10,000 of 2,048 features: 82 MB and 164 MB a set), which takes 1,000 rows of a table
-    of distances at a time. Its time grows as `max_examples² * d`. Give both sets the same number of
-    examples.
+    The first `max_examples` of each set are kept. Each takes 4 d bytes for d features, and 8 d more
+    for the result (for 10,000 examples of 2,048 features, 82 MB and 164 MB a set). The result is
+    computed from 1,000 rows of a table of distances at a time, and its time grows as
+    `max_examples² * d`. Give both sets the same number of examples.
 
     Args:
-        feature_extractor: As of every metric here.
-        neighbours: k.
-        max_examples: How many are kept.
-        name: Of the metric; another than the default goes before the logs: `name_precision`...
+        feature_extractor: Maps data to features, as for every generative metric.
+        neighbours: The number k.
+        max_examples: The number of examples of each set that are kept.
+        name: The name of the metric. If it is not the default, the logs begin with it
+            (`name_precision`, ...).
 
     References: Kynkäänniemi et al., Improved Precision and Recall Metric for Assessing Generative
     Models, NeurIPS 2019; Naeem et al., Reliable Fidelity and Diversity Metrics for Generative
@@ -92,7 +95,7 @@ class PrecisionRecall(StoredMetric):
         **kwargs,
     ):
         super().__init__(feature_extractor, name, **kwargs)
-        self.log_names = self.own(("precision", "recall", "density", "coverage"))
+        self.log_names = self.prefixed(("precision", "recall", "density", "coverage"))
         check_at_least(1, neighbours=neighbours)
         check_at_least(neighbours + 1, max_examples=max_examples)
         self.neighbours, self.max_examples = neighbours, max_examples

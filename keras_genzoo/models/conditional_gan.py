@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import keras
 
 from keras_genzoo import losses
-from keras_genzoo.models import checks
+from keras_genzoo.core import validation
 from keras_genzoo.models.dcgan import DCGAN
-from keras_genzoo.models.gan import GAN
+from keras_genzoo.models.gan import GAN, GANOptions
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -22,13 +23,11 @@ class ConditionalGAN(GAN):
     Args:
         image_shape: `(height, width, channels)`, or `(features,)`.
         num_classes: Labels are integers in [0, num_classes).
-        latent_dim: Dimensions of the generator's input, which is drawn from N(0, 1).
-        loss: As for `GAN`.
-        penalty: As for `GAN`.
-        critic_steps: As for `GAN`.
-        generator: As for `GAN`; maps `[latents, labels]`.
-        discriminator: As for `GAN`; maps `[data, labels]`.
-        **kwargs: `packing`, `augmentation` and `ema_half_life`, as for `GAN`, and Keras's own.
+        {latent_dim}
+        {loss}
+        {penalty}
+        {critic_steps}
+        {options}
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
@@ -56,20 +55,16 @@ class ConditionalGAN(GAN):
         *,
         penalty: str | losses.GradientPenalty | None = None,
         critic_steps: int = 1,
-        generator: keras.Model | None = None,
-        discriminator: keras.Model | None = None,
-        **kwargs,
+        **options: Unpack[GANOptions],
     ):
         super().__init__(
             image_shape,
             latent_dim,
             loss,
-            num_classes=checks.check_positive_int(num_classes, "num_classes"),
+            num_classes=validation.check_positive_int(num_classes, "num_classes"),
             penalty=penalty,
             critic_steps=critic_steps,
-            generator=generator,
-            discriminator=discriminator,
-            **kwargs,
+            **options,
         )
         self.image_shape = self.data_shape
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import keras
 
 from keras_genzoo import networks
-from keras_genzoo.models import checks
-from keras_genzoo.models.encoder_decoder import EncoderDecoder
+from keras_genzoo.core import validation
+from keras_genzoo.models.autoencoder import EncoderDecoder
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -17,7 +17,7 @@ class ConvolutionalAutoencoder(EncoderDecoder):
 
     Args:
         image_shape: `(height, width, channels)`.
-        latent_dim: Numbers in a code.
+        latent_dim: The number of dimensions of a code.
         filters: Filters of the encoder's stages, each of which halves the image; the decoder has
             them in reverse. `None`: 32, doubled a stage, until the shorter side is at most 4.
         encoder: Replaces the default network: maps images to codes `(batch, latent_dim)`.
@@ -51,7 +51,7 @@ class ConvolutionalAutoencoder(EncoderDecoder):
         decoder: keras.Model | None = None,
         **kwargs,
     ):
-        super().__init__(checks.check_image_shape(image_shape), latent_dim, **kwargs)
+        super().__init__(validation.check_image_shape(image_shape), latent_dim, **kwargs)
         self.image_shape = self.data_shape
         self.filters = tuple(filters or networks.autoencoder_filters(self.image_shape))
         self.build_networks(encoder, decoder)

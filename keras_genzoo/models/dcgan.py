@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import keras
 
 from keras_genzoo import losses, networks
-from keras_genzoo.models import checks
-from keras_genzoo.models.gan import GAN
+from keras_genzoo.core import validation
+from keras_genzoo.models.gan import GAN, GANOptions
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -21,14 +22,12 @@ class DCGAN(GAN):
 
     Args:
         image_shape: `(height, width, channels)`.
-        latent_dim: Dimensions of the generator's input, which is drawn from N(0, 1).
-        loss: As for `GAN`.
-        num_classes: As for `GAN`.
-        penalty: As for `GAN`.
-        critic_steps: As for `GAN`.
-        generator: As for `GAN`.
-        discriminator: As for `GAN`.
-        **kwargs: `packing`, `augmentation` and `ema_half_life`, as for `GAN`, and Keras's own.
+        {latent_dim}
+        {loss}
+        {num_classes}
+        {penalty}
+        {critic_steps}
+        {options}
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
@@ -56,20 +55,16 @@ class DCGAN(GAN):
         num_classes: int | None = None,
         penalty: str | losses.GradientPenalty | None = None,
         critic_steps: int = 1,
-        generator: keras.Model | None = None,
-        discriminator: keras.Model | None = None,
-        **kwargs,
+        **options: Unpack[GANOptions],
     ):
         super().__init__(
-            checks.check_image_shape(image_shape),
+            validation.check_image_shape(image_shape),
             latent_dim,
             loss,
             num_classes=num_classes,
             penalty=penalty,
             critic_steps=critic_steps,
-            generator=generator,
-            discriminator=discriminator,
-            **kwargs,
+            **options,
         )
         self.image_shape = self.data_shape
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
-from keras_genzoo.models.encoder_decoder import EncoderDecoder
+from keras_genzoo.core.fields import data_field
+from keras_genzoo.layers.noise import restarted_noise
+from keras_genzoo.models.autoencoder import EncoderDecoder
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class DenoisingAutoencoder(EncoderDecoder):
-    """An autoencoder that is shown corrupted data and asked for the clean one.
+    """An autoencoder that learns to restore clean data from corrupted data.
 
-    `fit` and `evaluate` take clean data and corrupt it; `reconstruct(noisy)` denoises, and so
-    takes numbers of any range.
+    `fit` and `evaluate` take clean data and corrupt it. `reconstruct(noisy)` denoises; it takes
+    numbers of any range, as noise may leave [0, 1].
 
     Args:
         data_shape: `(features,)` or `(height, width, channels)`; images get convolutional networks.
-        latent_dim: Numbers in a code.
+        latent_dim: The number of dimensions of a code.
         corruption: A Keras layer, called with `training=True`: `keras.layers.GaussianNoise`,
             `genzoo.layers.MaskingNoise`, `genzoo.layers.SaltAndPepper` or any other. `None`:
             Gaussian noise of standard deviation 0.5.
@@ -41,6 +44,8 @@ class DenoisingAutoencoder(EncoderDecoder):
     Reference: Vincent et al., Extracting and Composing Robust Features with Denoising
     Autoencoders, ICML 2008. Differs from the paper: squared error, no stacking.
     """
+
+    verbs = EncoderDecoder.verbs | {"corrupt"}
 
     def __init__(
         self,
@@ -65,24 +70,25 @@ class DenoisingAutoencoder(EncoderDecoder):
         self.corruption = corruption
         self.build_networks(encoder, decoder)
 
-    def losses_and_reconstruction(self, x, labels, training):
-        # Corrupted in evaluation too: what is measured is the denoising.
+    @property
+    def input_field(self):
+        """The data as `reconstruct` and the other verbs take them: noise may leave [0, 1]."""
+        return data_field(self.data_shape, bounded=False)
+
+    def forward(self, x, labels, training):
+        # Evaluation corrupts too, for it measures the denoising.
         corrupted = self.corruption(x, training=True)
         reconstruction = self.reconstruct_step(corrupted, labels, training)
-        return {"loss": self.squared_error(x, reconstruction)}, reconstruction
+        return self.squared_error(x, reconstruction), reconstruction, {}
 
     def evaluate(self, *args, **kwargs):
-        """Keras's `evaluate`; the same corruption at every call."""
-        # The corruption's seeds are its only integers. They start anew, and go on afterwards where
-        # training left them.
-        seeds = [v for v in self.corruption.variables if "int" in v.dtype]
-        before = [seed.numpy() for seed in seeds]
-        for seed in seeds:
-            seed.assign(keras.ops.zeros_like(seed))
-        try:
+        """Keras's `evaluate`; the corruption is the same at every call."""
+        with restarted_noise(self.corruption):
             return super().evaluate(*args, **kwargs)
-        finally:
-            for seed, state in zip(seeds, before, strict=True):
-                seed.assign(state)
 
-    bounded_inputs = False
+    def corrupt(self, x: np.ndarray) -> np.ndarray:
+        """Corrupts data `(n, *data_shape)` as in training; float32 of the same shape."""
+        self.data_field.check(x, "x")
+        return keras.ops.convert_to_numpy(
+            self.corruption(self.data_field.convert(x), training=True)
+        )

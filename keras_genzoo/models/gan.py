@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypedDict
 
 import keras
 import tensorflow as tf
 
 from keras_genzoo import losses, networks
-from keras_genzoo.layers.discrimination import in_groups
-from keras_genzoo.layers.noise import place_in_global_batch
-from keras_genzoo.models import checks
-from keras_genzoo.models.generative_model import GenerativeModel
-from keras_genzoo.models.moving_average import MovingAverage
-from keras_genzoo.models.sampling import LatentSampling
+from keras_genzoo.core import validation
+from keras_genzoo.core.compiling import AdversarialCompiling
+from keras_genzoo.core.fields import Labels, data_field
+from keras_genzoo.core.model import GenerativeModel, run
+from keras_genzoo.core.moving_average import MovingAverage
+from keras_genzoo.core.sampling import LatentSampling
+from keras_genzoo.networks.discriminator_view import DiscriminatorView
+
+
+class GANOptions(TypedDict, total=False):
+    """The arguments that every GAN takes, as `GAN` documents them."""
+
+    packing: int
+    augmentation: keras.layers.Layer | None
+    ema_half_life: float | None
+    generator: keras.Model | None
+    discriminator: keras.Model | None
+    name: str | None
+    dtype: str | keras.DTypePolicy | None
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
-class GAN(LatentSampling, GenerativeModel):
+class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
     """A generative adversarial network; also the base of the family.
 
     Its parts combine freely: networks × loss × penalty × conditioning × critic steps × packing ×
@@ -28,25 +42,26 @@ class GAN(LatentSampling, GenerativeModel):
 
     Args:
         data_shape: `(features,)` or `(height, width, channels)`.
-        latent_dim: Dimensions of the generator's input, which is drawn from N(0, 1).
+        latent_dim: The number of dimensions of the latents, which are drawn from N(0, 1).
         loss: `"minimax"`, `"non_saturating"`, `"least_squares"`, `"hinge"`, `"wasserstein"`, or an
             object of `genzoo.losses` (`NonSaturating(label_smoothing=0.1)`).
-        num_classes: Both networks also see a label of so many classes.
+        num_classes: The number of classes, if both networks also see a label.
         penalty: `None`, `"wgan_gp"`, `"dragan"`, `"r1"`, `"r2"` or a `GradientPenalty`.
-        critic_steps: Steps of the discriminator for each of the generator's.
-        packing: How many examples the discriminator judges at once, side by side in the last axis
-            (PacGAN, Lin et al. 2018). Against mode collapse; batches should be multiples of it.
+        critic_steps: The number of discriminator steps for each step of the generator.
+        packing: The number of examples that the discriminator scores at once, side by side in the
+            last axis (PacGAN, Lin et al. 2018); it helps against mode collapse. Batches should be
+            multiples of it.
         augmentation: A layer that changes what the discriminator is shown in training, real and
             generated data alike, such as `genzoo.layers.DifferentiableAugmentation()`.
-        ema_half_life: Images (examples) after which an average of the generator's weights has
-            forgotten half; `sample`, evaluation and export then use the average. It forgets
-            faster at first: within a tenth of the images seen so far.
-        generator: Replaces the default network: maps latents (or `[latents, labels]`) to data,
-            images in [0, 1].
-        discriminator: Replaces the default network: maps data (or `[data, labels]`) to scores
-            `(batch, 1)`, without an activation. With packing `(..., packing * channels)`, and
-            labels `(batch, packing)`.
-        **kwargs: Keras's own, such as `name`.
+        ema_half_life: The number of examples after which a moving average of the generator's
+            weights has forgotten half of the old ones; it forgets faster at first, within a tenth
+            of the examples seen so far. `sample`, evaluation and export then use the average.
+        generator: A Keras model in place of the default one. It maps latents
+            `(batch, latent_dim)`, or `[latents, labels]`, to data; images lie in [0, 1].
+        discriminator: A Keras model in place of the default one. It maps data, or
+            `[data, labels]`, to scores `(batch, 1)` without an activation. With packing, the data
+            are `(batch, ..., packing * channels)` and the labels `(batch, packing)`.
+        **kwargs: `name` and `dtype`, as in Keras.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
@@ -65,6 +80,11 @@ class GAN(LatentSampling, GenerativeModel):
     momentum.
     """
 
+    players = {
+        "generator_optimizer": ("generator",),
+        "discriminator_optimizer": ("discriminator",),
+    }
+
     def __init__(
         self,
         data_shape: Sequence[int],
@@ -81,53 +101,51 @@ class GAN(LatentSampling, GenerativeModel):
         discriminator: keras.Model | None = None,
         **kwargs,
     ):
-        super().__init__(data_shape, num_classes, **kwargs)
-        self.latent_dim = checks.check_positive_int(latent_dim, "latent_dim")
+        super().__init__(data_field(data_shape), Labels(num_classes), **kwargs)
+        self.latent_dim = validation.check_positive_int(latent_dim, "latent_dim")
         self.loss = losses.get(loss)
         self.penalty = losses.get_penalty(penalty)
-        self.critic_steps = checks.check_positive_int(critic_steps, "critic_steps")
-        self.packing = checks.check_positive_int(packing, "packing")
+        self.critic_steps = validation.check_positive_int(critic_steps, "critic_steps")
+        self.packing = validation.check_positive_int(packing, "packing")
         self.augmentation = augmentation
+        self.view = DiscriminatorView(self.data_shape, self.packing, augmentation)
         self.generator = self.default_generator() if generator is None else generator
         self.discriminator = (
             self.default_discriminator() if discriminator is None else discriminator
         )
-        inputs = {"latents": (self.latent_dim,)} | self._label_shape(())
-        checks.check_network(self.generator, "generator", inputs, self.data_shape)
-        *sizes, channels = self.data_shape
-        inputs = {"data": (*sizes, self.packing * channels)}
-        inputs |= self._label_shape(() if self.packing == 1 else (self.packing,))
-        checks.check_network(self.discriminator, "discriminator", inputs, (1,))
-        if augmentation is not None:
-            inputs = {"data": self.data_shape}
-            checks.check_network(augmentation, "augmentation", inputs, self.data_shape)
-        if self._adapts and self._boundary is None:
-            raise ValueError(
-                "`augmentation` must not adapt to the scores of a critic, which have no boundary "
-                f"between real and generated. Received: a {type(augmentation).__name__} with "
-                f"loss={type(self.loss).__name__}"
-            )
-        if generator is None:
-            self.remember_initial("generator")
+        self._check_networks()
         self.ema_half_life = ema_half_life
         self.average = None
         if ema_half_life is not None:
-            self.average = MovingAverage(self.generator, ema_half_life)
+            self.average = MovingAverage(self.generator, ema_half_life, "generator")
 
-    def _label_shape(self, shape):
-        return {} if self.num_classes is None else {"labels": shape}
+    def _check_networks(self):
+        labels = {} if self.num_classes is None else {"labels": ()}
+        latents = {"latents": (self.latent_dim,)}
+        validation.check_network(self.generator, "generator", latents | labels, self.data_shape)
+        inputs = {"data": self.view.shape} | dict.fromkeys(labels, self.view.label_shape)
+        validation.check_network(self.discriminator, "discriminator", inputs, (1,))
+        if self.augmentation is not None:
+            inputs = {"data": self.data_shape}
+            validation.check_network(self.augmentation, "augmentation", inputs, self.data_shape)
+        if self.view.adapts and self._boundary is None:
+            raise ValueError(
+                "`augmentation` must not adapt to the scores of a critic, which have no boundary "
+                f"between real and generated. Received: a {type(self.augmentation).__name__} with "
+                f"loss={type(self.loss).__name__}"
+            )
 
     def default_generator(self) -> keras.Model:
-        """The generator unless one is given."""
+        """Builds the generator that is used unless one is given."""
         return networks.dense_decoder(
             self.data_shape,
             self.latent_dim,
             num_classes=self.num_classes,
-            output_activation="sigmoid" if self.bounded else None,
+            output_activation="sigmoid" if self.data_field.bounded else None,
         )
 
     def default_discriminator(self) -> keras.Model:
-        """The discriminator unless one is given."""
+        """Builds the discriminator that is used unless one is given."""
         return networks.dense_discriminator(
             self.data_shape, num_classes=self.num_classes, packing=self.packing
         )
@@ -142,46 +160,11 @@ class GAN(LatentSampling, GenerativeModel):
             "discriminator_optimizer": keras.optimizers.Adam(2e-4, beta_1=0.5),
         }
 
-    def optimized_variables(self):
-        return {
-            "generator_optimizer": self.generator.trainable_variables,
-            "discriminator_optimizer": self.discriminator.trainable_variables,
-        }
-
     @property
     def log_names(self):
         penalty = () if self.penalty is None else ("gradient_penalty",)
-        strength = ("augmentation_strength",) if self._adapts else ()
+        strength = ("augmentation_strength",) if self.view.adapts else ()
         return ("generator_loss", "discriminator_loss", *penalty, *strength)
-
-    @property
-    def _adapts(self):
-        # Keras's own layers with `adapt`, such as Normalization, have another kind.
-        return hasattr(self.augmentation, "adapt") and hasattr(self.augmentation, "strength")
-
-    @property
-    def _boundary(self):
-        return getattr(self.loss, "boundary", 0.0)  # a loss of one's own need not say
-
-    def compile(
-        self,
-        generator_optimizer: str | keras.optimizers.Optimizer | None = None,
-        discriminator_optimizer: str | keras.optimizers.Optimizer | None = None,
-        **options,
-    ) -> None:
-        """Configures training.
-
-        Args:
-            generator_optimizer: Any Keras optimizer; the paper's unless given.
-            discriminator_optimizer: Any other Keras optimizer; the paper's unless given.
-            **options: Keras's `metrics` (of real and generated data, in evaluation),
-                `run_eagerly`, `steps_per_execution` and `jit_compile`.
-        """
-        optimizers = {
-            "generator_optimizer": generator_optimizer,
-            "discriminator_optimizer": discriminator_optimizer,
-        }
-        self._compile(optimizers, **options)
 
     def call(self, inputs, training=False):
         """Maps latents, or `[latents, labels]`, to data; differentiable."""
@@ -189,107 +172,72 @@ class GAN(LatentSampling, GenerativeModel):
         return self.generate(latents, labels, training)
 
     def generate(self, latents, labels, training):
-        """Data of latents, float32; but in training by the averaged generator, if there is one."""
-        inputs = latents if labels is None else [latents, labels]
-        averaged = self.average is not None and not training
-        generator = self.average.network if averaged else self.generator
-        return tf.cast(generator(inputs, training=training), tf.float32)
-
-    def present(self, data, labels, training):
-        """What the discriminator is shown of data and labels: augmented, and in packs."""
-        if self.augmentation is not None and training:
-            data = tf.cast(self.augmentation(data, training=True), tf.float32)
-        if self.packing == 1:
-            return data, labels
-        # (packs, packing, ..., channels) -> (packs, ..., packing * channels)
-        packs = in_groups(data, self.packing)
-        *sizes, channels = self.data_shape
-        axes = [0, *range(2, 2 + len(sizes)), 1, 2 + len(sizes)]
-        packs = tf.reshape(tf.transpose(packs, axes), (-1, *sizes, self.packing * channels))
-        return packs, None if labels is None else in_groups(labels, self.packing)
+        """Maps latents to data, float32; outside of training by the average, if there is one."""
+        return run(self.network("generator", training), latents, labels, training=training)
 
     def score(self, data, labels, training):
-        """The discriminator's scores of what it is shown, float32 `(batch,)`."""
-        inputs = data if labels is None else [data, labels]
-        return tf.cast(self.discriminator(inputs, training=training), tf.float32)[:, 0]
+        """Returns the discriminator's scores of what the view shows it, float32 `(batch,)`."""
+        return run(self.discriminator, data, labels, training=training)[:, 0]
+
+    def gradient_penalty(self, real, fake, labels, noise, training):
+        """Returns the penalty of each example, float32 `(batch,)`, or `None` without one."""
+        if self.penalty is None:
+            return None
+        return self.penalty(lambda x: self.score(x, labels, training), real, fake, noise)
 
     def train_step(self, data):
         x, y = self.unpack(data)
-        for real, labels in self.critic_parts(x, y):
-            latents = self.noise.normal((keras.ops.shape(real)[0], self.latent_dim))
+        for real, labels in self.split((x, y), self.critic_steps):
+            latents = self.draw_latents(real, self.noise)
             with tf.GradientTape() as generator_tape:
                 fake = self.generate(latents, labels, training=True)
-            self.discriminator_step(real, tf.stop_gradient(fake), labels)
-        # One pass of the generator serves both players: the updated discriminator scores the
-        # same fakes again.
-        with generator_tape:
-            fake_scores = self.score(*self.present(fake, labels, True), training=True)
-            generator_loss = self.loss.generator_loss(fake_scores)
-            loss = self.mean(generator_loss) + self.regularization(self.generator)
-        self.update("generator_optimizer", loss, generator_tape)
-        if self.average is not None:
-            self.average.update(self.generator, keras.ops.shape(x)[0])
-        return self.log(generator_loss=generator_loss)
 
-    def discriminator_step(self, real, fake, labels):
-        """One step of the discriminator on real and fake data."""
-        real, _ = self.present(real, labels, training=True)
-        fake, labels = self.present(fake, labels, training=True)
-        with tf.GradientTape() as tape:
-            logs = self.discriminator_losses(real, fake, labels, self.noise, training=True)
-            loss = self.mean(sum(logs.values())) + self.regularization(self.discriminator)
-        self.update("discriminator_optimizer", loss, tape)
-        self.log(**logs)
-
-    def discriminator_losses(self, real, fake, labels, noise, training):
-        """The discriminator's loss and the penalty, `(batch,)` each; it minimises their sum."""
-        real_scores = self.score(real, labels, training)
-        if self._adapts:
-            if training:
-                # One score an example, for it counts them.
-                scores = tf.repeat(real_scores, self.packing)
-                self.augmentation.adapt(scores - self._boundary)
-            self.log(augmentation_strength=self.augmentation.strength)
-        fake_scores = self.score(fake, labels, training)
-        logs = {"discriminator_loss": self.loss.discriminator_loss(real_scores, fake_scores)}
-        if self.penalty is not None:
-            logs["gradient_penalty"] = self.penalty(
-                lambda points: self.score(points, labels, training), real, fake, noise
+            # Update the discriminator.
+            shown_real, _ = self.view(real, labels, training=True)
+            shown_fake, shown_labels = self.view(tf.stop_gradient(fake), labels, training=True)
+            with tf.GradientTape() as tape:
+                real_scores = self.score(shown_real, shown_labels, training=True)
+                fake_scores = self.score(shown_fake, shown_labels, training=True)
+                discriminator_loss = self.loss.discriminator_loss(real_scores, fake_scores)
+                penalty = self.gradient_penalty(
+                    shown_real, shown_fake, shown_labels, self.noise, training=True
+                )
+                objective = self.objective("discriminator_optimizer", discriminator_loss, penalty)
+            self.update("discriminator_optimizer", objective, tape)
+            self.view.adapt(real_scores, self._boundary)
+            self.log(
+                discriminator_loss=discriminator_loss,
+                gradient_penalty=penalty,
+                augmentation_strength=self.view.strength,
             )
-        return logs
 
-    def critic_parts(self, x, labels):
-        """Splits a batch into one part for each step of the discriminator.
-
-        Every `critic_steps`-th example of the global batch goes to the same part. A last batch
-        with fewer examples than parts gives some of them twice rather than none.
-        """
-        steps, size = self.critic_steps, keras.ops.shape(x)[0]
-        if steps == 1:
-            return [(x, labels)]
-        even = isinstance(size, int) and size % steps == 0  # on every replica
-        offset, total = (0, size) if even else place_in_global_batch(size)
-        parts = []
-        for step in range(steps):
-            places = tf.range(step, tf.maximum(total, steps), steps) % total
-            if total is not size:
-                mine = (places >= offset) & (places < offset + size)
-                places = tf.boolean_mask(places - offset, mine)
-            part = None if labels is None else tf.gather(labels, places)
-            parts.append((tf.gather(x, places), part))
-        return parts
+        # Update the generator. The updated discriminator scores the last fakes once more.
+        with generator_tape:
+            fake_scores = self.score(*self.view(fake, labels, training=True), training=True)
+            generator_loss = self.loss.generator_loss(fake_scores)
+            objective = self.objective("generator_optimizer", generator_loss)
+        self.update("generator_optimizer", objective, generator_tape)
+        self.update_averages(x)
+        return self.log(generator_loss=generator_loss)
 
     def test_step(self, data):
         real, labels = self.unpack(data)
         noise = self.evaluation_noise
-        latents = noise.normal((keras.ops.shape(real)[0], self.latent_dim))
-        fake = self.generate(latents, labels, training=False)
-        shown, _ = self.present(real, labels, training=False)
-        shown_fake, labels = self.present(fake, labels, training=False)
-        logs = self.discriminator_losses(shown, shown_fake, labels, noise, training=False)
-        scores = self.score(shown_fake, labels, training=False)
-        self.log(generator_loss=self.loss.generator_loss(scores), **logs)
-        return self.compute_metrics(real, real, fake) | self.judge(real, fake)
+        fake = self.generate(self.draw_latents(real, noise), labels, training=False)
+        shown_real, _ = self.view(real, labels)
+        shown_fake, shown_labels = self.view(fake, labels)
+        real_scores = self.score(shown_real, shown_labels, training=False)
+        fake_scores = self.score(shown_fake, shown_labels, training=False)
+        penalty = self.gradient_penalty(shown_real, shown_fake, shown_labels, noise, False)
+        self.log(
+            generator_loss=self.loss.generator_loss(fake_scores),
+            discriminator_loss=self.loss.discriminator_loss(real_scores, fake_scores),
+            gradient_penalty=penalty,
+            augmentation_strength=self.view.strength,
+        )
+        logs = self.compute_metrics(real, real, fake)
+        return logs | self.update_generative_metrics(real, fake)
 
-    def served_networks(self):
-        return [self.generator if self.average is None else self.average.network]
+    @property
+    def _boundary(self):
+        return getattr(self.loss, "boundary", 0.0)  # a loss of the user's own may have none

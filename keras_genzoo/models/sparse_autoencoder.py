@@ -8,9 +8,9 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo import networks
-from keras_genzoo.layers.noise import sum_over_replicas
+from keras_genzoo.core.validation import check_not_negative
 from keras_genzoo.losses import bernoulli_kl
-from keras_genzoo.models.encoder_decoder import EncoderDecoder
+from keras_genzoo.models.autoencoder import EncoderDecoder
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -19,15 +19,15 @@ class SparseAutoencoder(EncoderDecoder):
 
     It adds to the squared error, averaged over the numbers of an example,
     `kl_weight` Σⱼ KL(target_rate ‖ ρⱼ) + `l1_weight` Σⱼ |aⱼ|, where aⱼ is the activation of unit j
-    and ρⱼ its mean over the batch. It logs `active_fraction`, the mean activation: as in the target
-    rate, an activation counts as the probability that its unit is active.
+    and ρⱼ its mean over the batch. An activation counts as the probability that its unit is active,
+    so that `active_fraction`, the mean activation, is logged for comparison with the target rate.
 
     Args:
         data_shape: `(features,)` or `(height, width, channels)`; images get convolutional networks.
-        latent_dim: Units of the code, often more than there are numbers in the data.
-        target_rate: The mean activation that costs nothing, in (0, 1).
-        kl_weight: Weight of the KL sparsity.
-        l1_weight: Weight of the L1 norm of an example's code.
+        latent_dim: The number of units of the code, often larger than that of the data.
+        target_rate: The mean activation at which the sparsity costs nothing, in (0, 1).
+        kl_weight: The weight of the KL divergence, at least 0.
+        l1_weight: The weight of the L1 norm of an example's code, at least 0.
         encoder: Replaces the default network: maps data to activations in [0, 1],
             `(batch, latent_dim)`.
         decoder: Replaces the default network: maps codes to data.
@@ -64,11 +64,7 @@ class SparseAutoencoder(EncoderDecoder):
             raise ValueError(
                 f"`target_rate` must lie in (0, 1). Received: target_rate={target_rate}"
             )
-        if kl_weight < 0 or l1_weight < 0:
-            raise ValueError(
-                "`kl_weight` and `l1_weight` must be at least 0. "
-                f"Received: kl_weight={kl_weight}, l1_weight={l1_weight}"
-            )
+        check_not_negative(kl_weight=kl_weight, l1_weight=l1_weight)
         super().__init__(data_shape, latent_dim, **kwargs)
         self.target_rate, self.kl_weight, self.l1_weight = target_rate, kl_weight, l1_weight
         self.build_networks(encoder, decoder)
@@ -78,16 +74,16 @@ class SparseAutoencoder(EncoderDecoder):
 
     log_names = ("loss", "reconstruction_loss", "sparsity_loss", "active_fraction")
 
-    def losses_and_reconstruction(self, x, labels, training):
-        activations = tf.cast(self.encode_step(x, labels, training), tf.float32)
+    def forward(self, x, labels, training):
+        activations = self.encode_step(x, labels, training)
         reconstruction = self.decode_step(activations, labels, training)
         error = self.squared_error(x, reconstruction)
-        rates = sum_over_replicas(self.mean(activations))
+        rates = self.mean_of_batch(activations)
         sparsity = self.kl_weight * bernoulli_kl(self.target_rate, rates)
         sparsity += self.l1_weight * tf.reduce_sum(tf.abs(activations), axis=-1)
-        return {
-            "loss": error + sparsity,
+        logs = {
             "reconstruction_loss": error,
             "sparsity_loss": sparsity,
             "active_fraction": tf.reduce_mean(activations, axis=-1),
-        }, reconstruction
+        }
+        return error + sparsity, reconstruction, logs

@@ -10,12 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo import networks
+from keras_genzoo.core.model import run
+from keras_genzoo.core.sampling import LatentSampling
+from keras_genzoo.core.validation import check_not_negative, check_positive_int
 from keras_genzoo.layers import likelihoods
 from keras_genzoo.layers.noise import Noise
 from keras_genzoo.losses import gaussian_kl
-from keras_genzoo.models import checks
-from keras_genzoo.models.encoder_decoder import EncoderDecoder
-from keras_genzoo.models.sampling import LatentSampling
+from keras_genzoo.models.autoencoder import EncoderDecoder
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -23,17 +24,17 @@ class VAE(LatentSampling, EncoderDecoder):
     """A variational autoencoder, and with `num_classes` a class-conditional one.
 
     It minimises `beta` KL(q(z|x) ‖ p(z)) - E[log p(x|z)], with p(z) = N(0, 1) and a Gaussian
-    posterior q of diagonal covariance. All logs are in nats an example: `loss`,
+    posterior q of diagonal covariance. All logs are in nats per example: `loss`,
     `reconstruction_loss` (-log p(x|z)), `kl_loss` and `elbo` (for β = 1, minus the loss).
 
     Args:
         data_shape: `(features,)` or `(height, width, channels)`; images get convolutional networks.
-        latent_dim: Dimensions of z.
-        beta: Weight of the KL divergence (Higgins et al., β-VAE, ICLR 2017).
+        latent_dim: The number of dimensions of z.
+        beta: The weight of the KL divergence (Higgins et al., β-VAE, ICLR 2017).
         likelihood: p(x|z): `"bernoulli"` for data in [0, 1]; `"gaussian"` with a learned standard
             deviation; or an object like those of `genzoo.layers`.
-        num_classes: Encoder and decoder also see a label of so many classes (Kingma et al., 2014);
-            the verbs then take `labels`.
+        num_classes: The number of classes, if encoder and decoder also see a label (Kingma et al.,
+            2014). The verbs then take `labels`.
         encoder: Replaces the default network: maps data (or `[data, labels]`) to the posterior's
             mean and log-variance side by side, `(batch, 2 * latent_dim)`.
         decoder: Replaces the default network: maps latents (or `[latents, labels]`) to the
@@ -57,6 +58,10 @@ class VAE(LatentSampling, EncoderDecoder):
     paper: ReLU (and for images convolutional) networks, trained by Adam.
     """
 
+    verbs = EncoderDecoder.verbs | {"sample", "log_likelihood"}
+    players = {"optimizer": ("likelihood", "encoder", "decoder")}
+    log_names = ("loss", "reconstruction_loss", "kl_loss", "elbo")
+
     def __init__(
         self,
         data_shape: Sequence[int],
@@ -69,16 +74,12 @@ class VAE(LatentSampling, EncoderDecoder):
         decoder: keras.Model | None = None,
         **kwargs,
     ):
-        if beta < 0:
-            raise ValueError(f"`beta` must be at least 0. Received: beta={beta}")
-        super().__init__(data_shape, latent_dim, num_classes=num_classes, **kwargs)
-        self.beta = beta
-        self.likelihood = likelihoods.get(likelihood)
+        check_not_negative(beta=beta)
+        likelihood = likelihoods.get(likelihood)
+        bounded = True if likelihood.bounded else None
+        super().__init__(data_shape, latent_dim, num_classes=num_classes, bounded=bounded, **kwargs)
+        self.beta, self.likelihood = beta, likelihood
         self.build_networks(encoder, decoder)
-
-    @property
-    def bounded(self):
-        return super().bounded or self.likelihood.bounded
 
     @property
     def encoder_outputs(self):
@@ -100,12 +101,10 @@ class VAE(LatentSampling, EncoderDecoder):
             output_activation=self.output_activation,
         )
 
-    log_names = ("loss", "reconstruction_loss", "kl_loss", "elbo")
-
     def posterior(self, x, labels=None, training=False):
-        """Mean and log-variance of q(z|x), both float32 `(batch, latent_dim)`."""
-        statistics = self.encoder(x if labels is None else [x, labels], training=training)
-        mean, log_variance = tf.split(tf.cast(statistics, tf.float32), 2, axis=-1)
+        """Returns the mean and log-variance of q(z|x), both float32 `(batch, latent_dim)`."""
+        statistics = run(self.encoder, x, labels, training=training)
+        mean, log_variance = tf.split(statistics, 2, axis=-1)
         return mean, log_variance
 
     def encode_step(self, x, labels, training):
@@ -115,18 +114,17 @@ class VAE(LatentSampling, EncoderDecoder):
         return self.likelihood.mean(self.parameters(codes, labels, training))
 
     def parameters(self, latents, labels, training):
-        """The parameters of p(x|z)."""
-        return self.decoder(latents if labels is None else [latents, labels], training=training)
+        """Returns the parameters of p(x|z)."""
+        return run(self.decoder, latents, labels, training=training)
 
     generate = decode_step
 
     def generated(self, reconstruction, labels):
-        """Samples: as many as reconstructions, of the same labels."""
-        size = keras.ops.shape(reconstruction)[0]
-        latents = self.evaluation_noise.normal((size, self.latent_dim))
+        """Returns samples, as many as reconstructions and of the same labels."""
+        latents = self.draw_latents(reconstruction, self.evaluation_noise)
         return self.generate(latents, labels, training=False)
 
-    def losses_and_reconstruction(self, x, labels, training):
+    def forward(self, x, labels, training):
         noise = self.noise if training else self.evaluation_noise
         mean, log_variance = self.posterior(x, labels, training)
         epsilon = noise.normal(keras.ops.shape(mean))
@@ -134,20 +132,21 @@ class VAE(LatentSampling, EncoderDecoder):
         parameters = self.parameters(latents, labels, training)
         reconstruction_loss = -self.likelihood.log_prob(x, parameters)
         kl = gaussian_kl(mean, log_variance)
-        return {
-            "loss": reconstruction_loss + self.beta * kl,
+        logs = {
             "reconstruction_loss": reconstruction_loss,
             "kl_loss": kl,
             "elbo": -reconstruction_loss - kl,
-        }, self.likelihood.mean(parameters)
+        }
+        loss = reconstruction_loss + self.beta * kl
+        return loss, self.likelihood.mean(parameters), logs
 
     def anomaly_score(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-        """-log p(x|z) at the posterior's mean plus the KL divergence, `(n,)`, nats."""
-        labels = self.check_inputs(x, labels)
+        """Returns -log p(x|z) at the posterior's mean plus the KL divergence, `(n,)`, nats."""
+        labels = self.check_data(x, labels)
         return self.in_batches(self.anomaly_step, x, labels)
 
     def anomaly_step(self, x, labels):
-        x = self.to_float(x)
+        x = self.data_field.convert(x)
         mean, log_variance = self.posterior(x, labels)
         parameters = self.parameters(mean, labels, training=False)
         return gaussian_kl(mean, log_variance) - self.likelihood.log_prob(x, parameters)
@@ -159,7 +158,7 @@ class VAE(LatentSampling, EncoderDecoder):
         labels: np.ndarray | None = None,
         seed: int = 0,
     ) -> np.ndarray:
-        """The importance-weighted bound log 1/K Σₖ p(x|zₖ) p(zₖ) / q(zₖ|x), zₖ ~ q(z|x).
+        """Returns the importance-weighted bound log 1/K Σₖ p(x|zₖ) p(zₖ) / q(zₖ|x), zₖ ~ q(z|x).
 
         In expectation it rises with K towards log p(x), and is the ELBO for K = 1.
 
@@ -174,8 +173,8 @@ class VAE(LatentSampling, EncoderDecoder):
 
         Reference: Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, ICLR 2016.
         """
-        labels = self.check_inputs(x, labels)
-        checks.check_positive_int(num_samples, "num_samples")
+        labels = self.check_data(x, labels)
+        check_positive_int(num_samples, "num_samples")
         noise = Noise(seed)
 
         @tf.function(reduce_retracing=True)
@@ -192,4 +191,4 @@ class VAE(LatentSampling, EncoderDecoder):
                 total = keras.ops.logaddexp(total, log_weight)
             return total - math.log(num_samples)
 
-        return self.in_batches(lambda x, y: bound(self.to_float(x), y), x, labels)
+        return self.in_batches(lambda x, y: bound(self.data_field.convert(x), y), x, labels)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import keras
 
 from keras_genzoo import losses
+from keras_genzoo.core.validation import check_positive
 from keras_genzoo.models.dcgan import DCGAN
-from keras_genzoo.models.gan import GAN
-from keras_genzoo.ranges import check_positive
+from keras_genzoo.models.gan import GAN, GANOptions
 
 
 class ClipWeights(keras.constraints.Constraint):
@@ -32,15 +33,13 @@ class WGAN(GAN):
 
     Args:
         data_shape: `(features,)` or `(height, width, channels)`.
-        latent_dim: Dimensions of the generator's input, which is drawn from N(0, 1).
-        loss: As for `GAN`.
+        {latent_dim}
+        {loss}
         clip_value: The critic's weights stay in [-clip_value, clip_value].
-        num_classes: As for `GAN`.
-        penalty: As for `GAN`.
-        critic_steps: As for `GAN`.
-        generator: As for `GAN`.
-        discriminator: As for `GAN`: the critic.
-        **kwargs: `packing`, `augmentation` and `ema_half_life`, as for `GAN`, and Keras's own.
+        {num_classes}
+        {penalty}
+        {critic_steps}
+        {options}
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
@@ -67,9 +66,7 @@ class WGAN(GAN):
         num_classes: int | None = None,
         penalty: str | losses.GradientPenalty | None = None,
         critic_steps: int = 5,
-        generator: keras.Model | None = None,
-        discriminator: keras.Model | None = None,
-        **kwargs,
+        **options: Unpack[GANOptions],
     ):
         check_positive(clip_value=clip_value)
         super().__init__(
@@ -79,9 +76,7 @@ class WGAN(GAN):
             num_classes=num_classes,
             penalty=penalty,
             critic_steps=critic_steps,
-            generator=generator,
-            discriminator=discriminator,
-            **kwargs,
+            **options,
         )
         self.clip_value = clip_value
         # Keras's optimizers apply a variable's constraint after each update.

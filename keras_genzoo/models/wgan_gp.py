@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import keras
 
 from keras_genzoo import losses
 from keras_genzoo.models.dcgan import DCGAN
-from keras_genzoo.models.gan import GAN
+from keras_genzoo.models.gan import GAN, GANOptions
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -21,14 +22,12 @@ class WGANGP(GAN):
 
     Args:
         data_shape: `(features,)` or `(height, width, channels)`.
-        latent_dim: Dimensions of the generator's input, which is drawn from N(0, 1).
-        loss: As for `GAN`.
-        num_classes: As for `GAN`.
-        penalty: As for `GAN`.
-        critic_steps: As for `GAN`.
-        generator: As for `GAN`.
-        discriminator: As for `GAN`: the critic. It should have no BatchNormalization.
-        **kwargs: `packing`, `augmentation` and `ema_half_life`, as for `GAN`, and Keras's own.
+        {latent_dim}
+        {loss}
+        {num_classes}
+        {penalty}
+        {critic_steps}
+        {options}
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
@@ -54,9 +53,7 @@ class WGANGP(GAN):
         num_classes: int | None = None,
         penalty: str | losses.GradientPenalty | None = "wgan_gp",
         critic_steps: int = 5,
-        generator: keras.Model | None = None,
-        discriminator: keras.Model | None = None,
-        **kwargs,
+        **options: Unpack[GANOptions],
     ):
         super().__init__(
             data_shape,
@@ -65,9 +62,7 @@ class WGANGP(GAN):
             num_classes=num_classes,
             penalty=penalty,
             critic_steps=critic_steps,
-            generator=generator,
-            discriminator=discriminator,
-            **kwargs,
+            **options,
         )
 
     default_generator = DCGAN.default_generator

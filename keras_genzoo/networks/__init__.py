@@ -1,7 +1,10 @@
-"""Plain Keras networks as functions; every model takes any of them.
+"""Functions that build the default networks, which are plain Keras models.
 
-`encoder`, `decoder`, `generator` and `discriminator` follow the shape of the data: vectors get
-multi-layer perceptrons, images convolutional networks.
+Every model accepts any of them. `encoder`, `decoder`, `generator` and `discriminator` choose by the
+shape of the data: a convolutional network for images, a multi-layer perceptron for vectors.
+
+Images have shape `(height, width, channels)` and values in [0, 1]. If `num_classes` is given, a
+network takes `[inputs, labels]`, with integer labels in [0, num_classes).
 """
 
 from keras_genzoo.networks.convolutional import (
@@ -38,25 +41,50 @@ __all__ = [
 
 
 def encoder(data_shape, output_dim, **options):
-    """A convolutional encoder for images, else a dense one."""
+    """Builds a convolutional encoder for images and a dense one for vectors.
+
+    Args:
+        data_shape: `(height, width, channels)` or `(features,)`.
+        output_dim: The length of the output vectors.
+        **options: Arguments of `convolutional_encoder` or `dense_encoder`.
+    """
     build = convolutional_encoder if is_image(data_shape) else dense_encoder
     return build(data_shape, output_dim, **options)
 
 
 def decoder(data_shape, latent_dim, **options):
-    """A convolutional decoder for images, else a dense one."""
+    """Builds a convolutional decoder for images and a dense one for vectors.
+
+    Args:
+        data_shape: `(height, width, channels)` or `(features,)`.
+        latent_dim: The length of the latent vectors.
+        **options: Arguments of `convolutional_decoder` or `dense_decoder`.
+    """
     build = convolutional_decoder if is_image(data_shape) else dense_decoder
     return build(data_shape, latent_dim, **options)
 
 
 def generator(data_shape, latent_dim, **options):
-    """A DCGAN generator for images, else a dense one."""
+    """Builds a DCGAN generator for images and a dense decoder for vectors.
+
+    Args:
+        data_shape: `(height, width, channels)` or `(features,)`.
+        latent_dim: The length of the latent vectors.
+        **options: Arguments of `dcgan_generator` or `dense_decoder`.
+    """
     build = dcgan_generator if is_image(data_shape) else dense_decoder
     return build(data_shape, latent_dim, **options)
 
 
 def discriminator(data_shape, *, normalization=True, **options):
-    """A DCGAN discriminator for images, else a dense one (which has no normalization)."""
+    """Builds a DCGAN discriminator for images and a dense one for vectors.
+
+    Args:
+        data_shape: `(height, width, channels)` or `(features,)`.
+        normalization: If true, the discriminator of images uses BatchNormalization. The dense one
+            never does.
+        **options: Arguments of `dcgan_discriminator` or `dense_discriminator`.
+    """
     if is_image(data_shape):
         return dcgan_discriminator(data_shape, normalization=normalization, **options)
     return dense_discriminator(data_shape, **options)

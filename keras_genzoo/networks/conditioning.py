@@ -1,4 +1,4 @@
-"""How class labels enter a network. Labels are integers, shape (batch,)."""
+"""Functions that add class labels to a network. Labels are integers `(batch,)`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import keras
 
 
 def label_input(packing: int = 1) -> keras.KerasTensor:
-    """The symbolic input of the labels; of packs `(batch, packing)`."""
+    """Returns the input for the labels, `(batch,)`, or `(batch, packing)` for packs of examples."""
     return keras.Input(() if packing == 1 else (packing,), dtype="int32", name="labels")
 
 
 def append_labels(features, labels, num_classes: int):
-    """Features with the labels' one-hot codes behind them (Mirza & Osindero, 2014)."""
+    """Appends one-hot labels to features `(batch, n)` (Mirza & Osindero, 2014)."""
     return keras.layers.Concatenate()([features, _one_hot(labels, num_classes)])
 
 
@@ -23,12 +23,19 @@ def _one_hot(labels, num_classes):
     )(labels)
 
 
-def scores(features, labels, num_classes: int | None, wrap: Callable = lambda layer: layer):
-    """Scores (batch, 1) of features (batch, n); with labels by projection.
+def output_scores(features, labels, num_classes: int | None, wrap: Callable = lambda layer: layer):
+    """Returns a discriminator's scores `(batch, 1)`, computed from its features.
 
-    The projection adds the inner product of the features with a learned vector of the class
-    (Miyato & Koyama, cGANs with Projection Discriminator, ICLR 2018); in a pack each place has
-    vectors of its own. `wrap` is applied to each layer with weights.
+    With labels, the score also contains the inner product of the features and a learned vector of
+    the class (Miyato & Koyama, cGANs with Projection Discriminator, ICLR 2018). In a pack of
+    examples, each position has separate vectors.
+
+    Args:
+        features: The discriminator's features, `(batch, n)`.
+        labels: `(batch,)`, or `(batch, packing)` for packs. Not used if `num_classes` is None.
+        num_classes: The number of classes, or None for a discriminator without labels.
+        wrap: A function that is applied to each layer with weights, for example
+            `SpectralNormalization`.
     """
     total = wrap(keras.layers.Dense(1, dtype="float32"))(features)
     if num_classes is not None:
@@ -45,6 +52,6 @@ def scores(features, labels, num_classes: int | None, wrap: Callable = lambda la
     return total
 
 
-def model(inputs, labels, outputs, name: str) -> keras.Model:
-    """A network of `inputs`, or of `[inputs, labels]` where there are labels."""
+def build_model(inputs, labels, outputs, name: str) -> keras.Model:
+    """Returns a model that takes `inputs`, or `[inputs, labels]` unless `labels` is None."""
     return keras.Model(inputs if labels is None else [inputs, labels], outputs, name=name)

@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons, for data of any shape."""
+"""Multi-layer perceptrons for data of any shape."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ import keras
 from keras import layers
 
 from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
-from keras_genzoo.networks.conditioning import append_labels, label_input, model, scores
+from keras_genzoo.networks.conditioning import (
+    append_labels,
+    build_model,
+    label_input,
+    output_scores,
+)
 
 
 def is_image(data_shape: Sequence[int]) -> bool:
-    """Whether the shape is (height, width, channels), and the data so in [0, 1]."""
+    """Returns True for `(height, width, channels)`, the shape of images."""
     return len(data_shape) == 3
 
 
 def _flat_input(data_shape, packing=1):
-    """The input, and it as vectors centred for the network: images go from [0, 1] to [-1, 1]."""
+    """Returns an input for data, and the data as vectors; images are rescaled to [-1, 1]."""
     *sizes, channels = data_shape
     data = keras.Input((*sizes, packing * channels), name="data")
     if not is_image(data_shape):
@@ -40,7 +45,18 @@ def dense_encoder(
     num_classes: int | None = None,
     output_activation: str | None = None,
 ) -> keras.Model:
-    """Maps data (and labels) to vectors (batch, output_dim)."""
+    """Builds a multi-layer perceptron that maps data to vectors.
+
+    Args:
+        data_shape: `(height, width, channels)` or `(features,)`.
+        output_dim: The length of the output vectors.
+        hidden_units: The sizes of the hidden layers, from the input to the output.
+        num_classes: The number of classes if the network takes labels too.
+        output_activation: The activation of the output.
+
+    Returns:
+        A model that maps `(batch, *data_shape)` to `(batch, output_dim)`.
+    """
     data, x = _flat_input(data_shape)
     labels = None
     if num_classes is not None:
@@ -48,7 +64,7 @@ def dense_encoder(
         x = append_labels(x, labels, num_classes)
     x = _hidden(x, hidden_units)
     outputs = layers.Dense(output_dim, activation=output_activation)(x)
-    return model(data, labels, outputs, "encoder")
+    return build_model(data, labels, outputs, "encoder")
 
 
 def dense_decoder(
@@ -59,7 +75,18 @@ def dense_decoder(
     num_classes: int | None = None,
     output_activation: str | None = None,
 ) -> keras.Model:
-    """Maps latents (batch, latent_dim) (and labels) to data; also an MLP generator."""
+    """Builds a multi-layer perceptron that maps latent vectors to data, or a generator.
+
+    Args:
+        data_shape: `(height, width, channels)` or `(features,)`.
+        latent_dim: The length of the latent vectors.
+        hidden_units: The sizes of the hidden layers, from the input to the output.
+        num_classes: The number of classes if the network takes labels too.
+        output_activation: The activation of the output, for example `"sigmoid"` for images.
+
+    Returns:
+        A model that maps `(batch, latent_dim)` to float32 `(batch, *data_shape)`.
+    """
     latents = keras.Input((latent_dim,), name="latents")
     x, labels = latents, None
     if num_classes is not None:
@@ -68,7 +95,7 @@ def dense_decoder(
     x = _hidden(x, hidden_units)
     x = layers.Dense(math.prod(data_shape), activation=output_activation, dtype="float32")(x)
     outputs = layers.Reshape(data_shape, dtype="float32")(x)
-    return model(latents, labels, outputs, "decoder")
+    return build_model(latents, labels, outputs, "decoder")
 
 
 def dense_discriminator(
@@ -80,11 +107,20 @@ def dense_discriminator(
     spectral_normalization: bool = False,
     minibatch_stddev: int | None = None,
 ) -> keras.Model:
-    """Maps data (and labels) to scores (batch, 1), without an output activation.
+    """Builds a multi-layer perceptron that maps data to scores, without an output activation.
 
-    `packing`: judges so many examples at once, as `GAN(packing=...)` shows them.
-    `spectral_normalization`: of every layer with weights. `minibatch_stddev`: the group size of a
-    `MinibatchStandardDeviation` before the last hidden layer.
+    Args:
+        data_shape: `(height, width, channels)` or `(features,)`.
+        hidden_units: The sizes of the hidden layers, from the input to the output.
+        num_classes: The number of classes if the network takes labels too.
+        packing: The number of examples that it scores together. They lie side by side in the last
+            axis, and labels are `(batch, packing)`, as `GAN(packing=...)` passes them.
+        spectral_normalization: If true, every layer with weights has spectral normalization.
+        minibatch_stddev: The group size of a `MinibatchStandardDeviation` before the last hidden
+            layer, or None for no such layer.
+
+    Returns:
+        A model that maps data to scores `(batch, 1)`.
     """
     data, x = _flat_input(data_shape, packing)
     labels = None if num_classes is None else label_input(packing)
@@ -93,4 +129,4 @@ def dense_discriminator(
         if minibatch_stddev is not None and i == len(hidden_units) - 1:
             x = MinibatchStandardDeviation(minibatch_stddev)(x)
         x = layers.LeakyReLU(0.2)(wrap(layers.Dense(width, kernel_initializer="he_normal"))(x))
-    return model(data, labels, scores(x, labels, num_classes, wrap), "discriminator")
+    return build_model(data, labels, output_scores(x, labels, num_classes, wrap), "discriminator")

@@ -12,7 +12,7 @@ import time
 import keras
 import numpy as np
 import pytest
-from contract import cluster_configs
+from contract.jobs import cluster_configs
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "examples" / "train.py"
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import tensorflow as tf
-from contract import CASES
+from contract.cases import CASES
 from tensorflow_serving.apis import prediction_log_pb2
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "examples" / "serve_check.py"

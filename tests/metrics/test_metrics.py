@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contract import CASES
+from contract.cases import CASES
 from scipy.linalg import sqrtm
 from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
@@ -488,9 +488,9 @@ def test_both_kinds_have_the_same_features(name):
         (lambda x: (x, x), "a tuple, not one tensor"),
         (
             lambda x: tf.reduce_mean(x, axis=0, keepdims=True),
-            r"of data \(2, 6\) it makes a tensor \(1, 6\)",
+            r"it maps data \(2, 6\) to a tensor \(1, 6\)",
         ),
-        (tf.reduce_mean, r"of data \(2, 6\) it makes a tensor \(\)"),
+        (tf.reduce_mean, r"it maps data \(2, 6\) to a tensor \(\)"),
     ],
 )
 def test_extractors_of_something_else(extractor, reason):
@@ -567,3 +567,21 @@ def test_callbacks_know_which_way_is_better(digits):
     x = digits[0][:200]
     model.fit(x, validation_data=x, epochs=1, verbose=0, callbacks=stops)
     assert [stop.monitor_op(1, 2) for stop in stops] == [True, True]
+
+
+@pytest.mark.parametrize("kind", ["distance", "classifier"])
+def test_a_clone_shares_the_network(kind):
+    inputs = keras.Input((4,))
+    network = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(inputs))
+    if kind == "distance":
+        metric = metrics.KernelDistance(network, subsets=7, seed=3)
+    else:
+        metric = metrics.ClassBalance(network)
+    copy = metric.clone("other")
+    assert type(copy) is type(metric) and copy.feature_extractor is network
+    assert copy.name == "other" and all("other" in name for name in copy.log_names)
+    config, expected = copy.get_config(), metric.get_config()
+    assert {**config, "name": ""} == {**expected, "name": ""}
+    x = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
+    copy.update_state(x[:10], x[10:])
+    assert metric.num_features is None  # the states are apart

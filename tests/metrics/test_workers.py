@@ -8,7 +8,8 @@ import sys
 import keras
 import numpy as np
 import tensorflow as tf
-from contract import CASES, cluster_configs
+from contract.cases import CASES
+from contract.jobs import cluster_configs
 
 from keras_genzoo import metrics
 

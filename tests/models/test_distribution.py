@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contract import CASES
+from contract.cases import CASES
 
 import keras_genzoo as genzoo
-from keras_genzoo.layers.noise import differ_by_replica
+from keras_genzoo.core.keras_internals import differ_by_replica
 
 
 def make(strategy, name="Autoencoder", **options):
@@ -83,9 +83,11 @@ def test_half_precision_stops_at_losses():
     finally:
         keras.config.set_dtype_policy("float32")
     x = tf.random.stateless_uniform((4, 8, 8, 1), (1, 2))
-    losses, reconstruction = vae.losses_and_reconstruction(x, None, training=True)
-    logs = gan.discriminator_losses(x, x, None, gan.noise, training=True)
-    assert {t.dtype for t in (*losses.values(), reconstruction, *logs.values())} == {tf.float32}
+    loss, reconstruction, logs = vae.forward(x, None, training=True)
+    scores = gan.score(x, None, training=True)
+    penalty = gan.gradient_penalty(x, x, None, gan.noise, training=True)
+    tensors = (loss, reconstruction, *logs.values(), scores, penalty)
+    assert {tensor.dtype for tensor in tensors} == {tf.float32}
     assert vae.log_likelihood(x.numpy(), num_samples=2).dtype == "float32"
     assert vae.encoder(x).dtype == tf.float16  # what they are computed from
 
@@ -151,5 +153,5 @@ def test_critic_parts_are_those_of_the_global_batch():
     # Five examples from the eighth place of a global batch of 20 on, in three parts.
     model = genzoo.WGANGP((2,), 4, critic_steps=3)
     x = tf.cast(tf.stack([tf.range(5), tf.range(5)], axis=1), tf.float32)
-    parts = [part[:, 0].numpy().tolist() for part, _ in model.critic_parts(x, None)]
+    parts = [part[:, 0].numpy().tolist() for part, _ in model.split((x, None), 3)]
     assert parts == [[0, 3], [1, 4], [2]]

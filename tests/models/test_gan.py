@@ -70,7 +70,7 @@ def test_every_class_takes_every_part(model_class):
 @pytest.mark.parametrize("size", [12, 13, 14])
 def test_critic_parts(size):
     model = tiny(critic_steps=3, num_classes=3)
-    parts = model.critic_parts(tf.constant(POINTS[:size]), tf.constant(LABELS[:size]))
+    parts = model.split((tf.constant(POINTS[:size]), tf.constant(LABELS[:size])), 3)
     assert len(parts) == 3
     for k, (x, labels) in enumerate(parts):
         np.testing.assert_array_equal(x, POINTS[:size][k::3])
@@ -78,21 +78,21 @@ def test_critic_parts(size):
 
 
 def test_too_small_a_batch_still_fills_every_part():
-    parts = tiny(critic_steps=5).critic_parts(tf.constant(POINTS[:2]), None)
+    parts = tiny(critic_steps=5).split((tf.constant(POINTS[:2]), None), 5)
     assert [len(x) for x, _ in parts] == [1] * 5
     assert {tuple(row) for x, _ in parts for row in x.numpy()} == {tuple(p) for p in POINTS[:2]}
 
 
-def spy_on_steps(model, monkeypatch):
-    """What each step of the discriminator was given."""
-    steps, step = [], model.discriminator_step
+def spy_on_scores(model, monkeypatch):
+    """Records the data and labels of each call of the discriminator."""
+    calls, score = [], model.score
 
-    def spy(real, fake, labels):
-        steps.append((np.array(real), np.array(fake), None if labels is None else np.array(labels)))
-        step(real, fake, labels)
+    def spy(data, labels, training):
+        calls.append((np.array(data), None if labels is None else np.array(labels)))
+        return score(data, labels, training)
 
-    monkeypatch.setattr(model, "discriminator_step", spy)
-    return steps
+    monkeypatch.setattr(model, "score", spy)
+    return calls
 
 
 @pytest.mark.parametrize("critic_steps", [1, 2, 5])
@@ -101,16 +101,19 @@ def test_critic_steps_see_distinct_data(monkeypatch, critic_steps):
     generator = networks.dense_decoder((2,), 3, hidden_units=(), num_classes=3)
     model = tiny(critic_steps=critic_steps, num_classes=3, generator=generator)
     model.compile(run_eagerly=True)
-    steps = spy_on_steps(model, monkeypatch)
+    calls = spy_on_scores(model, monkeypatch)
     model.fit(POINTS[:20], LABELS[:20], batch_size=20, verbose=0)
-    assert len(steps) == critic_steps
-    seen = np.concatenate([real for real, _, _ in steps])
-    labels = np.concatenate([labels for _, _, labels in steps])
+    # Real and generated data at each step of the critic, then the generator's step.
+    real, generated, (last,) = calls[:-1:2], calls[1:-1:2], calls[-1:]
+    assert len(real) == len(generated) == critic_steps
+    np.testing.assert_array_equal(last[0], generated[-1][0])
+    seen = np.concatenate([data for data, _ in real])
+    labels = np.concatenate([labels for _, labels in real])
     # Every example of the batch exactly once, with its own label.
     rows = {tuple(row): label for row, label in zip(POINTS[:20], LABELS[:20], strict=True)}
     assert len(seen) == 20
     assert {tuple(row): label for row, label in zip(seen, labels, strict=True)} == rows
-    fakes = np.concatenate([fake for _, fake, _ in steps])
+    fakes = np.concatenate([data for data, _ in generated])
     assert len(np.unique(fakes, axis=0)) == 20
 
 
@@ -315,7 +318,7 @@ def test_networks_follow_the_data():
 
 def test_one_optimizer_for_both_is_refused():
     optimizer = keras.optimizers.Adam()
-    with pytest.raises(ValueError, match=r"`generator_optimizer`.*must be two optimizers"):
+    with pytest.raises(ValueError, match=r"`generator_optimizer`.*must be different optimizers"):
         tiny().compile(optimizer, optimizer)
 
 

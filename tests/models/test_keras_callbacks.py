@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contract import BATCH, CASES, assert_equal, state, values
+from contract.cases import BATCH, CASES
+from contract.runs import assert_equal, state, values
 from keras.callbacks import LambdaCallback, LearningRateScheduler, SwapEMAWeights
 from keras.optimizers import Adam, LossScaleOptimizer
 

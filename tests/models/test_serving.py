@@ -5,18 +5,19 @@ import multiprocessing
 import os
 import resource
 import signal
+import warnings
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from consumers import CONSUMERS, differences, questions, trained
-from contract import CASES, coders
+from contract.cases import CASES, ZOO, coders
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import predict_pb2
 
 import keras_genzoo as genzoo
-from keras_genzoo.models.serving import Endpoint
+from keras_genzoo.serving import Endpoint, Labels, Scalar, Vectors, export
 
 GENERATOR = {"serving_default", "sample"}
 CODER = {"serving_default", "encode", "decode", "anomaly_score"}
@@ -53,12 +54,12 @@ def small():
 # What servers find. ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", ZOO)
 def test_endpoints(name, models, tmp_path):
     model = models(name)
     model.export(tmp_path / "model")
     signatures = tf.saved_model.load(str(tmp_path / "model" / "1")).signatures
-    coder, generator = hasattr(model, "encode"), hasattr(model, "sample")
+    coder, generator = "encode" in model.verbs, "sample" in model.verbs
     assert set(signatures) == (CODER if coder else set()) | (GENERATOR if generator else set())
     asked = questions(model)
     assert set(asked) == set(signatures) - {"sample"}
@@ -103,7 +104,7 @@ def test_the_asset(models, tmp_path):
         "inputs": ["latents", "labels"],
         "output": "images",
     }
-    points = models("VAE, Gaussian, of vectors").description()
+    points = export.description(models("VAE, Gaussian, of vectors"))
     assert points["value_range"] is None and points["num_classes"] is None
 
 
@@ -113,12 +114,9 @@ def test_a_subclass_adds_an_endpoint(tmp_path):
             def norms(codes, temperature):
                 return tf.norm(codes, axis=-1) / temperature
 
-            own = Endpoint(norms, ("codes", "temperature"), "norms", {"temperature": 1.0})
+            inputs = (self.codes_field, Scalar("temperature"))
+            own = Endpoint(norms, inputs, "norms", {"temperature": 1.0})
             return super().endpoints() | {"norm": own}
-
-        def tensor_specs(self):
-            scalar = tf.TensorSpec((), tf.float32, "temperature")
-            return super().tensor_specs() | {"temperature": scalar}
 
     networks = {"encoder": coders(4)["encoder"], "decoder": coders(4)["decoder"]}
     model = Norms((8, 8, 1), 4, **networks)
@@ -127,21 +125,24 @@ def test_a_subclass_adds_an_endpoint(tmp_path):
     codes = tf.constant([[3.0, 4.0, 0.0, 0.0]])
     np.testing.assert_allclose(loaded.norm(codes)["norms"], [5.0])
     np.testing.assert_allclose(loaded.norm(codes, 2.0)["norms"], [2.5])
-    model.tensor_specs = super(Norms, model).tensor_specs
-    with pytest.raises(ValueError, match=r"names of `tensor_specs`.*\['temperature'\]"):
-        model.export(tmp_path / "other")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`temperature` must be finite"):
+        loaded.norm(codes, np.inf)
 
 
-@pytest.mark.parametrize("first", ["labels", "codes"])
-def test_labels_go_by_name(first, models, tmp_path):
-    model = models("VAE, conditional")
-    names = (first, "codes" if first == "labels" else "labels")
-    endpoint = Endpoint(
-        lambda codes, labels: codes[:, 0] * 100 + tf.cast(labels, tf.float32), names, "x"
-    )
+def test_an_endpoint_gets_its_fields_in_order():
+    codes, labels = Vectors((1,), "codes"), Labels(10)
+
+    def function(labels, codes):
+        return codes[:, 0] * 100 + tf.cast(labels, tf.float32)
+
+    endpoint = Endpoint(function, (labels, codes), "x")
     answer = endpoint({"codes": tf.constant([[2.0]]), "labels": tf.constant([7])})
     np.testing.assert_allclose(answer, [207.0])
-    assert [spec.name for spec in model._taken(endpoint)] == list(names)
+    assert [field.name for field in endpoint.fields] == ["labels", "codes"]
+    inputs = (codes, Labels(None))
+    absent = Endpoint(lambda codes, labels: codes if labels is None else labels, inputs, "x")
+    np.testing.assert_allclose(absent({"codes": tf.constant([[2.0]])}), [[2.0]])
+    assert [field.name for field in absent.fields] == ["codes"]
 
 
 def test_networks_with_tables(tmp_path):
@@ -233,13 +234,13 @@ def test_places_that_cannot_be_written(tmp_path):
 
 def test_a_version_that_comes_meanwhile_stays(tmp_path, monkeypatch):
     model = small()
-    description = model.description
+    description = export.description
 
-    def slow():
+    def slow(model):
         (tmp_path / "model" / "1").mkdir()
-        return description()
+        return description(model)
 
-    monkeypatch.setattr(model, "description", slow)
+    monkeypatch.setattr(export, "description", slow)
     with pytest.raises(FileExistsError):
         model.export(tmp_path / "model")
     assert os.listdir(tmp_path / "model") == ["1"]
@@ -262,10 +263,10 @@ def test_an_object_store(tmp_path):
 def test_a_failure_in_an_object_store_leaves_nothing(monkeypatch):
     model = small()
 
-    def fail():
+    def fail(model):
         raise RuntimeError("no network")
 
-    monkeypatch.setattr(model, "description", fail)
+    monkeypatch.setattr(export, "description", fail)
     with pytest.raises(RuntimeError, match="no network"):
         model.export("ram://other/model")
     assert not tf.io.gfile.exists("ram://other/model/1")
@@ -425,48 +426,25 @@ def test_bad_requests_for_samples(inputs, message, models, tmp_path):
         loaded.sample(**inputs)
 
 
-INITIAL = r"is for a trained model: call `fit` or `load_weights` first\. Received: "
-
-
-def test_an_untrained_model(tmp_path):
+def test_an_untrained_model_warns(digits, tmp_path):
     model = genzoo.Autoencoder((8, 8, 1), 4, (16,))
-    with pytest.raises(ValueError, match=f"{INITIAL}Autoencoder, whose encoder has its initial"):
-        model.export(tmp_path / "model")
+    with pytest.warns(UserWarning, match=r"This Autoencoder has taken no training step"):
+        model.export(tmp_path / "untrained")
     model.compile()
-    with pytest.raises(ValueError, match=INITIAL):
-        model.export(tmp_path / "model.onnx", format="onnx")
-    gan = genzoo.GAN((2,), 4)
-    gan.discriminator.set_weights([1.01 * w for w in gan.discriminator.get_weights()])
-    with pytest.raises(ValueError, match=f"{INITIAL}GAN, whose generator has"):
-        gan.export(tmp_path / "model")
-    # A given network says nothing of the other.
-    half = genzoo.Autoencoder((8, 8, 1), 4, encoder=model.encoder)
-    with pytest.raises(ValueError, match=f"{INITIAL}Autoencoder, whose decoder has"):
-        half.export(tmp_path / "model")
-    assert os.listdir(tmp_path) == []
-
-
-def test_what_counts_as_trained(digits, tmp_path):
-    trained = genzoo.Autoencoder((8, 8, 1), 4, (16,))
-    trained.compile()
-    trained.fit(digits[0][:32], verbose=0)
-    trained.compile()  # a new optimizer, of no steps
-    trained.export(tmp_path / "fit")
-    trained.save_weights(tmp_path / "saved.weights.h5")
-    trained.save(tmp_path / "saved.keras")
-    checkpoint = tf.train.Checkpoint(model=trained).save(str(tmp_path / "checkpoint"))
-    ways = {
-        "load_weights": lambda model: model.load_weights(tmp_path / "saved.weights.h5"),
-        "set_weights": lambda model: model.set_weights(trained.get_weights()),
-        "restore": lambda model: tf.train.Checkpoint(model=model).restore(checkpoint),
-    }
-    for name, load in ways.items():
-        model = genzoo.Autoencoder((8, 8, 1), 4, (16,))
-        load(model)
-        model.export(tmp_path / name)
-    keras.saving.load_model(tmp_path / "saved.keras").export(tmp_path / "load_model")
-    given = genzoo.Autoencoder((8, 8, 1), 4, encoder=trained.encoder, decoder=trained.decoder)
-    given.export(tmp_path / "given")
+    with pytest.warns(UserWarning, match=r"no training step"):
+        model.export(tmp_path / "model.onnx", format="onnx", endpoint="encode")
+    model.fit(digits[0][:32], verbose=0)
+    model.compile()  # a new optimizer, of no steps
+    model.save_weights(tmp_path / "saved.weights.h5")
+    model.save(tmp_path / "saved.keras")
+    loaded = genzoo.Autoencoder((8, 8, 1), 4, (16,))
+    loaded.load_weights(tmp_path / "saved.weights.h5")
+    models = {"fit": model, "load_weights": loaded}
+    models["load_model"] = keras.saving.load_model(tmp_path / "saved.keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name, trained in models.items():
+            trained.export(tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from contract import cluster_configs
+from contract.jobs import cluster_configs
 
 # Without a seed, each worker by itself.
 PROGRAM = """

@@ -1,4 +1,4 @@
-"""Saving and loading: nothing half-written, nothing half-loaded, no state forgotten."""
+"""Saving and loading: a file is written and read completely or not at all."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ import zipfile
 import keras
 import tensorflow as tf
 
+from keras_genzoo.core.keras_internals import seed_generators
 from keras_genzoo.files import replacing
 
 
 class Saving:
-    """What `GenerativeModel` says about its files."""
+    """The configuration and the files of a `GenerativeModel`."""
+
+    def __new__(cls, *args, **kwargs):
+        model = super().__new__(cls, *args, **kwargs)
+        # For `get_config`: a subclass may pass arguments on in a **kwargs without naming them.
+        model._keywords = tuple(kwargs)
+        return model
 
     def get_config(self) -> dict:
-        """The constructor's arguments, each the attribute of its name."""
+        """Returns the constructor's arguments: the value of each is the attribute of its name."""
         config = super().get_config()
         parameters = inspect.signature(type(self)).parameters.values()
         unnamed = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
@@ -34,16 +41,16 @@ class Saving:
 
     @classmethod
     def from_config(cls, config: dict, custom_objects=None):
-        """The model of a config."""
+        """Builds the model of a configuration."""
         return cls(**keras.saving.deserialize_keras_object(config, custom_objects))
 
     def get_compile_config(self) -> dict | None:
-        """The arguments of `compile`, serialized; None before it."""
+        """Returns the arguments of `compile`, serialized; `None` before it was called."""
         if not self.compiled:
             return None
-        arguments = {name: getattr(self, name) for name in self.default_optimizers()}
+        arguments = {name: getattr(self, name) for name in self.players}
         arguments |= self._compile_arguments
-        # Metrics may share a network, which Keras would save once and look for in each of them.
+        # Metrics may share a network. Keras would save it once, and then look for it in each.
         metrics = tf.nest.flatten(arguments.pop("metrics", None) or [])
         left_out = [m for m in metrics if getattr(m, "feature_extractor", None) is not None]
         arguments["metrics"] = [m for m in metrics if m not in left_out] or None
@@ -51,7 +58,7 @@ class Saving:
         return {**config, "metrics_left_out": [metric.name for metric in left_out]}
 
     def compile_from_config(self, config: dict) -> None:
-        """Compiles as the saved model was; its optimizers' state is loaded afterwards."""
+        """Compiles as the saved model was; Keras then loads the optimizers' state."""
         config = dict(config)
         left_out = config.pop("metrics_left_out", None)
         if left_out:
@@ -63,12 +70,12 @@ class Saving:
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     def save(self, filepath, overwrite: bool = True, zipped: bool | None = None, **kwargs) -> None:
-        """Keras's `save`; what is at `filepath` stays until the new file is complete.
+        """Keras's `save`; an old file at `filepath` stays until the new one is complete.
 
         Raises:
             FileExistsError: If there is something at `filepath` and `overwrite` is false.
         """
-        # Keras's own complaints would name the path beside.
+        # Checked here, for Keras's own errors would name the temporary path.
         if zipped is False:
             self._check_directory(filepath)
         elif not os.fspath(filepath).endswith(".keras"):
@@ -80,7 +87,7 @@ class Saving:
 
     @staticmethod
     def _check_directory(filepath):
-        """Refuses a directory that has other files than a model's: they would be lost."""
+        """Raises if a directory has other files than a saved model's, which would be lost."""
         parts = {"config.json", "metadata.json", "model.weights.h5", "assets"}
         if os.path.isdir(filepath) and not parts.issuperset(os.listdir(filepath)):
             raise FileExistsError(
@@ -89,7 +96,7 @@ class Saving:
             )
 
     def save_weights(self, filepath, overwrite: bool = True, max_shard_size=None) -> None:
-        """Keras's `save_weights`; what is at `filepath` stays until the new file is complete.
+        """Keras's `save_weights`; an old file stays until the new one is complete.
 
         Raises:
             FileExistsError: If there is something at `filepath` and `overwrite` is false.
@@ -105,7 +112,7 @@ class Saving:
 
     @staticmethod
     def _place(filepath, overwrite):
-        """Where Keras is to write: a path beside `filepath`, which then takes its place."""
+        """Yields the path for Keras to write to; the result then replaces `filepath`."""
         filepath = os.fspath(filepath)
         if os.path.isdir(filepath) and filepath.endswith((".keras", ".h5")):
             raise FileExistsError(f"`filepath` must not be a directory. Received: {filepath!r}")
@@ -129,7 +136,7 @@ class Saving:
         path = os.fspath(filepath)
         if "://" not in path and not os.path.exists(path):
             raise FileNotFoundError(f"`filepath` must exist. Received: filepath={path!r}")
-        optimizers = [getattr(self, name, None) for name in self.default_optimizers()]
+        optimizers = [getattr(self, name, None) for name in self.players]
         variables = [
             *self.variables,
             *(v for optimizer in optimizers if optimizer for v in optimizer.variables),
@@ -155,18 +162,19 @@ class Saving:
                 f"fit: {reason:.300}"
             ) from error
 
-    # Keras's layers forget where their random numbers were; with the model that is saved too.
+    # Keras does not save the states of its layers' random seeds; here they belong to the model.
 
     def save_own_variables(self, store) -> None:
         """Also saves the states of the layers' `SeedGenerator`s."""
         super().save_own_variables(store)
-        for i, generator in enumerate(self.seed_generators()):
+        for i, generator in enumerate(seed_generators(self)):
             store[f"seed_{i:04}"] = generator.state.numpy()
 
     def load_own_variables(self, store) -> None:
         """Also loads the states of the layers' `SeedGenerator`s."""
+        self._was_trained = True
         values = {name: store[name] for name in [*store.keys()]}
-        generators = self.seed_generators()
+        generators = seed_generators(self)
         states = [values.pop(f"seed_{i:04}", None) for i in range(len(generators))]
         super().load_own_variables(values)
         for generator, state in zip(generators, states, strict=True):

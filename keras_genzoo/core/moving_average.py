@@ -1,38 +1,44 @@
-"""An average over a network's recent weights."""
+"""A moving average of a network's weights."""
 
 from __future__ import annotations
 
 import keras
 import tensorflow as tf
 
-from keras_genzoo.layers.noise import place_in_global_batch
-from keras_genzoo.ranges import check_positive
+from keras_genzoo.core.replicas import place_in_global_batch
+from keras_genzoo.core.validation import check_positive
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class MovingAverage(keras.layers.Layer):
-    """A copy of a network, whose weights follow those of the original with a delay.
+    """A copy of a network whose weights follow those of the original with a delay.
+
+    A model that has one as an attribute updates it by `update_averages`, and reads it by
+    `network(name, training=False)`; evaluation, `sample` and export do so.
 
     Args:
-        network: The original.
-        half_life: Examples after which half of the old weights is forgotten, or a tenth of the
-            examples seen so far if that is less. It doesn't depend on the batch size.
+        network: The original network.
+        half_life: The number of examples after which half of the old weights is forgotten. It is
+            a tenth of the examples seen so far if that is less, and does not depend on the batch
+            size.
+        network_name: The name of the model's attribute, and of the constructor's argument, that
+            holds the network.
 
     Reference: Karras et al., Progressive Growing of GANs, ICLR 2018; the half-life in images is
     that of Karras et al., Alias-Free Generative Adversarial Networks, NeurIPS 2021. Differs from
-    the paper: BatchNormalization's statistics are averaged too.
+    the paper: the statistics of BatchNormalization are averaged too.
     """
 
-    def __init__(self, network: keras.Model, half_life: float, **kwargs):
+    def __init__(self, network: keras.Model, half_life: float, network_name: str, **kwargs):
         super().__init__(trainable=False, **kwargs)
         check_positive(ema_half_life=half_life)
-        self.half_life = half_life
+        self.half_life, self.network_name = half_life, network_name
         try:
             self.network = _clone(network)
         except Exception as error:
             reason = " ".join(str(error).split())
             raise ValueError(
-                "`generator` must have a `get_config` that it can be copied by, for an "
+                f"`{network_name}` must have a `get_config` that it can be copied by, for an "
                 f"`ema_half_life`. Received: a {type(network).__name__} that fails: {reason:.200}"
             ) from error
         self.network.trainable = False
@@ -57,7 +63,7 @@ class MovingAverage(keras.layers.Layer):
 
 
 def _clone(network):
-    """A network like this one; its layers need not be registered."""
-    if getattr(network, "inputs", None) is None:  # not made of a graph of layers
+    """Copies a network; its layers need not be registered."""
+    if getattr(network, "inputs", None) is None:  # no graph of layers
         return type(network).from_config(network.get_config())
     return keras.models.clone_model(network, recursive=True)

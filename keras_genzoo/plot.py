@@ -1,8 +1,10 @@
-"""Pictures of image batches, of points and of loss curves, as PNG files.
+"""Pictures of images, of points and of curves, as PNG files.
 
-Every file is written beside its place and then renamed: a reader never sees half a picture, and a
-write that fails leaves the old picture as it was.
+A picture is written under a temporary name and then renamed. A reader never sees half of it, and if
+writing fails, the old picture stays.
 """
+
+from __future__ import annotations
 
 import math
 import os
@@ -16,9 +18,24 @@ MIN_WIDTH = 500  # pixels; smaller grids are magnified by a whole number
 SEPARATOR = 2  # pixels between images
 SEPARATOR_GREY = 128
 
+__all__ = [
+    "as_uint8",
+    "check_path",
+    "grid",
+    "save_curves",
+    "save_grid",
+    "save_monitor",
+    "save_points",
+]
 
-def check_path(path, name):
-    """Refuses what can't be the path of a PNG file."""
+
+def check_path(path: str | os.PathLike, name: str) -> None:
+    """Raises ValueError unless a PNG file can be written to `path`.
+
+    Args:
+        path: The path.
+        name: The name of the argument that it was passed as, for the error.
+    """
     path = pathlib.Path(path)
     if path.suffix.lower() != ".png" or path.is_dir():
         raise ValueError(
@@ -28,26 +45,33 @@ def check_path(path, name):
     check_directory(path.parent, name)
 
 
-def as_uint8(images):
-    """Floats in [0, 1] become 0 to 255 (values outside are clipped); uint8 stays as it is."""
+def as_uint8(images: np.ndarray) -> np.ndarray:
+    """Converts floats in [0, 1] to uint8 from 0 to 255; uint8 stays as it is.
+
+    Floats outside of [0, 1] are clipped.
+    """
     images = np.asarray(images)
     if images.dtype == np.uint8:
         return images
     return np.rint(255 * np.clip(images, 0, 1)).astype("uint8")
 
 
-def image_grid(images, columns):
-    """Tiles images, row by row, into one picture with thin separators.
+def grid(images: np.ndarray, columns: int) -> np.ndarray:
+    """Tiles images, row by row, into one picture with thin grey separators.
 
-    Grids narrower than about 500 pixels are magnified, each pixel to a square.
+    A grid narrower than 500 pixels is magnified: each pixel becomes a square.
 
     Args:
-        images: `(n, height, width, channels)`, uint8 or floats in [0, 1]. Three channels are
-            colours; of any other number the first is shown in grey.
+        images: `(n, height, width, channels)`, uint8 or floats in [0, 1]. Three channels are red,
+            green and blue, and a fourth is opacity; of any other number, the first is drawn in
+            grey.
         columns: The number of images in a row.
 
     Returns:
-        An array `(H, W, 3)`, uint8.
+        A uint8 array `(H, W, 3)`, or `(H, W, 4)` for images of four channels.
+
+    Raises:
+        ValueError: If there is no image, or no column.
     """
     images = as_uint8(images)
     if images.ndim != 4 or len(images) == 0:
@@ -57,34 +81,42 @@ def image_grid(images, columns):
         )
     if columns < 1:
         raise ValueError(f"`columns` must be at least 1. Received: columns={columns}")
-    if images.shape[-1] != 3:
+    if images.shape[-1] not in (3, 4):
         images = np.repeat(images[..., :1], 3, axis=-1)
     scale = math.ceil(MIN_WIDTH / (columns * images.shape[2]))
     images = images.repeat(scale, axis=1).repeat(scale, axis=2)
 
-    n, height, width, _ = images.shape
+    n, height, width, channels = images.shape
     rows = math.ceil(n / columns)
-    # Every cell carries its separator below and to the right; the outermost ones are cut off.
-    cells = np.full(
-        (rows * columns, height + SEPARATOR, width + SEPARATOR, 3), SEPARATOR_GREY, "uint8"
-    )
+    # Every cell has a separator below and to the right; the outermost ones are cut off.
+    shape = (rows * columns, height + SEPARATOR, width + SEPARATOR, channels)
+    cells = np.full(shape, SEPARATOR_GREY, "uint8")
+    cells[..., 3:] = 255  # separators are opaque
     cells[:n, :height, :width] = images
     cells = cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2)
-    grid = cells.reshape(rows * (height + SEPARATOR), columns * (width + SEPARATOR), 3)
-    return grid[:-SEPARATOR, :-SEPARATOR]
+    tiled = cells.reshape(rows * (height + SEPARATOR), columns * (width + SEPARATOR), channels)
+    return tiled[:-SEPARATOR, :-SEPARATOR]
 
 
-def save_grid(path, images, columns):
-    """Writes `image_grid(images, columns)` to the PNG file `path`."""
+def save_grid(path: str | os.PathLike, images: np.ndarray, columns: int) -> None:
+    """Writes `grid(images, columns)` to the PNG file `path`."""
     from matplotlib import image
 
-    grid = np.ascontiguousarray(image_grid(images, columns))
+    tiled = np.ascontiguousarray(grid(images, columns))
     with replacing(path) as temporary:
-        image.imsave(temporary, grid, format="png")
+        image.imsave(temporary, tiled, format="png")
 
 
-def save_scatter(path, points, background=None):
-    """Draws points `(n, 2)`, over those of `background` in grey, to the PNG file `path`."""
+def save_points(
+    path: str | os.PathLike, points: np.ndarray, background: np.ndarray | None = None
+) -> None:
+    """Draws points to the PNG file `path`.
+
+    Args:
+        path: The PNG file.
+        points: `(n, 2)`, drawn in blue.
+        background: Other points `(m, 2)`, drawn in grey behind them.
+    """
     figure, axes = _figure()
     if background is not None:
         axes.scatter(*np.transpose(background), s=4, color="0.75", linewidths=0)
@@ -93,10 +125,13 @@ def save_scatter(path, points, background=None):
     _save(path, figure)
 
 
-def save_curves(path, curves):
-    """Draws `{name: values by epoch}` to the PNG file `path`.
+def save_curves(path: str | os.PathLike, curves: dict[str, list[float]]) -> None:
+    """Draws curves over the epochs to the PNG file `path`.
 
-    A `val_` curve is dashed, in the colour of the curve that it validates.
+    Args:
+        path: The PNG file.
+        curves: By name, one value for each epoch. A curve whose name begins with `val_` is dashed,
+            and has the colour of the curve that it validates.
     """
     figure, axes = _figure()
     names = list(dict.fromkeys(name.removeprefix("val_") for name in curves))
@@ -106,7 +141,7 @@ def save_curves(path, curves):
             values,
             color=f"C{names.index(name.removeprefix('val_'))}",
             linestyle="--" if name.startswith("val_") else "-",
-            marker="o" if len(values) == 1 else None,  # one value makes no line
+            marker="o" if len(values) == 1 else None,  # a single value makes no line
             label=name,
         )
     axes.set_xlabel("epoch")
@@ -117,16 +152,18 @@ def save_curves(path, curves):
     _save(path, figure)
 
 
-def save_looks(path, history, failures, title):
-    """Draws a `CollapseMonitor`'s history to the PNG file `path`.
+def save_monitor(
+    path: str | os.PathLike, history: dict[str, list], failures: list[tuple[int, str]], title: str
+) -> None:
+    """Draws the history of a `CollapseMonitor` to the PNG file `path`.
 
-    Shares and ratios have an axis in common, and the gradient's norm a logarithmic one.
+    Shares and ratios have one panel, and the norm of the gradient another, which is logarithmic.
 
     Args:
         path: The PNG file.
-        history: Lists of equal length by name; those of `"epoch"` are the abscissa.
-        failures: Pairs of an epoch and a name, for vertical lines. The first gets its name.
-        title: Of the picture.
+        history: Lists of equal length by name; `"epoch"` gives the horizontal axis.
+        failures: Pairs of an epoch and a name, drawn as vertical lines; the first is named.
+        title: The title of the picture.
     """
     shares = dict(history)
     epochs, norms = shares.pop("epoch"), shares.pop("generator_gradient_norm", None)
@@ -161,7 +198,7 @@ def save_looks(path, history, failures, title):
 
 
 def _plot_logarithm(axes, x, values, marker):
-    """Plots over whole decades; zero, which has no logarithm, is a gap."""
+    """Plots over whole decades; zero, which has no logarithm, leaves a gap."""
     axes.set_yscale("log")
     axes.plot(x, [v if 0 < v < math.inf else math.nan for v in values], "C4", marker=marker)
     logarithms = [math.log10(v) for v in values if 0 < v < math.inf]
@@ -173,7 +210,7 @@ def _plot_logarithm(axes, x, values, marker):
 
 
 def _figure(rows=1):
-    """A figure, and its axes one below the other."""
+    """Returns a figure and its axes, one below the other."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")

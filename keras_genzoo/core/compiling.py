@@ -1,0 +1,173 @@
+"""`compile`: any number of optimizers, each with networks of its own."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from keras_genzoo.core import keras_internals
+from keras_genzoo.core.optimizers import OptimizerGroup, without_loss_scale
+from keras_genzoo.core.replicas import global_mean
+
+OPTIONS = ("metrics", "run_eagerly", "steps_per_execution", "jit_compile")
+
+
+class Compiling:
+    """The optimizers of a `GenerativeModel`: who trains which networks, and by which objective.
+
+    Attributes:
+        players: The names of the networks that each optimizer trains, by the name of `compile`'s
+            argument. All of them are attributes of the model.
+    """
+
+    players: dict[str, tuple[str, ...]] = {"optimizer": ("network",)}
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Returns the paper's optimizers, by the names of `players`."""
+        raise NotImplementedError
+
+    def networks_of(self, player: str) -> list[keras.layers.Layer]:
+        """Lists the networks that the optimizer of this name trains."""
+        networks = [getattr(self, name) for name in self.players[player]]
+        return [network for network in networks if isinstance(network, keras.layers.Layer)]
+
+    def optimized_variables(self) -> dict[str, list]:
+        """Returns the variables that each optimizer updates, by the names of `players`."""
+        variables = {}
+        for player in self.players:
+            listed = (
+                v for network in self.networks_of(player) for v in network.trainable_variables
+            )
+            # Networks may share layers, whose variables then count once.
+            variables[player] = list({id(variable): variable for variable in listed}.values())
+        return variables
+
+    def objective(self, player: str, *terms: tf.Tensor | None) -> tf.Tensor:
+        """Returns the number that the optimizer of this name minimises in a step.
+
+        Args:
+            player: The optimizer's name.
+            *terms: Terms `(batch,)`, which are added up; `None` stands for no term.
+
+        Returns:
+            The mean over the global batch, plus the regularizers of the optimizer's networks. On
+            each replica it is that replica's share.
+        """
+        terms = [term for term in terms if term is not None]
+        objective = self.mean(sum(terms[1:], start=terms[0]))
+        regularizers = [
+            tf.add_n(network.losses) / self.num_replicas
+            for network in self.networks_of(player)
+            if network.losses
+        ]
+        return objective + sum(regularizers, start=tf.zeros(()))
+
+    def mean(self, values: tf.Tensor) -> tf.Tensor:
+        """Averages over the global batch; see `replicas.global_mean`."""
+        return global_mean(values)
+
+    def update(self, player: str, objective: tf.Tensor, tape: tf.GradientTape) -> None:
+        """Takes one step of the optimizer of this name down the gradient of an objective."""
+        optimizer, variables = getattr(self, player), self.optimized_variables()[player]
+        # A loss-scaled optimizer divides its scale out again.
+        scale = optimizer.scale_loss(tf.ones_like(objective))
+        gradients = tape.gradient(objective, variables, output_gradients=scale)
+        optimizer.apply(gradients, variables)
+
+    def compile(self, *optimizers, **options) -> None:
+        """Configures training.
+
+        Args:
+            *optimizers: Keras optimizers in the order of `players`; the paper's by default.
+            **options: The same by name, and Keras's `metrics`, `run_eagerly`,
+                `steps_per_execution` and `jit_compile`.
+
+        Raises:
+            ValueError: If an option is unknown, or does not work under the model's strategy.
+        """
+        chosen = dict(zip(self.players, optimizers, strict=False))
+        chosen |= {name: options.pop(name) for name in self.players if name in options}
+        if options.keys() - {*OPTIONS} or len(optimizers) > len(self.players):
+            names = ", ".join(f"`{name}`" for name in (*self.players, *OPTIONS))
+            received = sorted(options.keys() - {*OPTIONS}) or f"{len(optimizers)} optimizers"
+            raise ValueError(
+                f"`compile` of a {type(self).__name__} takes {names}; its loss is the "
+                f"constructor's. Received: {received}"
+            )
+        self._check_scope()
+        self._check_options(options)
+        with self.distribute_strategy.scope():
+            self._compile_in_scope(chosen, options)
+
+    def _check_options(self, options):
+        steps = options.get("steps_per_execution", 1)
+        if not (isinstance(steps, int) and steps >= 1):
+            raise ValueError(
+                "`steps_per_execution` must be a positive integer. "
+                f"Received: steps_per_execution={steps!r}"
+            )
+        on_tpu = isinstance(self.distribute_strategy, tf.distribute.TPUStrategy)
+        if self.num_replicas > 1 and not on_tpu:
+            for name, only in {"steps_per_execution": 1, "jit_compile": False}.items():
+                value = options.get(name, only)
+                if value != only and (name, value) != ("jit_compile", "auto"):
+                    raise ValueError(
+                        f"`{name}` must be {only} under a strategy of several replicas, where "
+                        f"Keras can do no other. Received: {name}={value!r}"
+                    )
+
+    def _compile_in_scope(self, optimizers, options):
+        chosen = self.default_optimizers() | self._given_optimizers(optimizers)
+        if len({id(optimizer) for optimizer in chosen.values()}) < len(chosen):
+            raise ValueError(
+                f"{' and '.join(f'`{name}`' for name in chosen)} must be different optimizers: "
+                "each keeps the state of its own networks. Received: one object twice"
+            )
+        # Keras is told of no optimizer and no loss: it would build, wrap and log its own.
+        super().compile(optimizer=None, **options)
+        self._compile_arguments = dict(options)
+        for name, optimizer in chosen.items():
+            if len(chosen) > 1:
+                without_loss_scale(optimizer).name = name  # callbacks log learning rates by it
+            is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+            if self.dtype_policy.name == "mixed_float16" and not is_scaled:
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+            # Built now: inside a replica it could not be, and loading fills its variables.
+            optimizer.build(self.optimized_variables()[name])
+            setattr(self, name, optimizer)
+        if "optimizer" not in chosen:
+            self.optimizer = OptimizerGroup([getattr(self, name) for name in chosen])
+        for generator in keras_internals.seed_generators(self):
+            keras_internals.differ_by_replica(generator)
+        self.build_metrics()
+
+    def _given_optimizers(self, optimizers):
+        given = {k: keras.optimizers.get(v) for k, v in optimizers.items() if v is not None}
+        for name, optimizer in given.items():
+            strategy = keras_internals.strategy_of_optimizer(optimizer)
+            if strategy is not self.distribute_strategy:
+                raise ValueError(
+                    f"`{name}` must be made in the scope of the model's strategy. "
+                    f"Received: one made under {type(strategy).__name__}"
+                )
+        return given
+
+
+class AdversarialCompiling:
+    """A mix-in that names the two optimizers of an adversarial model in `compile`."""
+
+    def compile(
+        self,
+        generator_optimizer: str | keras.optimizers.Optimizer | None = None,
+        discriminator_optimizer: str | keras.optimizers.Optimizer | None = None,
+        **options,
+    ) -> None:
+        """Configures training.
+
+        Args:
+            generator_optimizer: Any Keras optimizer; the paper's by default.
+            discriminator_optimizer: Another Keras optimizer; the paper's by default.
+            **options: Keras's `metrics` (of real and generated data, in evaluation),
+                `run_eagerly`, `steps_per_execution` and `jit_compile`.
+        """
+        super().compile(generator_optimizer, discriminator_optimizer, **options)

@@ -1,0 +1,296 @@
+"""The parts of a batch: each field checks, converts, serves and asserts one of them.
+
+A model declares its fields in the order in which a batch holds them: `(Images(shape),
+Labels(10))` for images and their classes, `(Images(a, "source"), Images(b, "target"))` for pairs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from keras_genzoo.core.validation import check_image_shape, check_positive_int, check_shape
+
+
+class Field:
+    """Base of the fields. A new kind of data is a subclass with these methods.
+
+    Args:
+        shape: The shape of one example.
+        name: The name that users and servers know the data by.
+
+    Attributes:
+        dtype: The type in a training step and at an endpoint.
+        batched: Whether the first axis counts examples.
+        absent: Whether the model makes no use of the field. It is then `None` in a step, and no
+            endpoint takes it.
+    """
+
+    dtype = "float32"
+    batched = True
+    absent = False
+
+    def __init__(self, shape: Sequence[int], name: str):
+        self.shape, self.name = tuple(shape), name
+
+    def check(self, values, argument: str, num_examples: int | None = None) -> None:
+        """Checks an array of examples.
+
+        Args:
+            values: A NumPy array or eager tensor `(n, *shape)`.
+            argument: The name of the user's argument, for the error.
+            num_examples: The n that the other fields of the batch have, if known.
+
+        Raises:
+            ValueError: If shape, type, range or number do not fit.
+        """
+        raise NotImplementedError
+
+    def check_spec(self, spec: tf.TensorSpec, argument: str) -> None:
+        """Checks the shape and type that a data set declares; does nothing by default."""
+
+    def convert(self, values) -> tf.Tensor | None:
+        """Converts a batch, as users pass it, to the tensor that a training step works on."""
+        return tf.cast(tf.convert_to_tensor(values), self.dtype)
+
+    def spec(self) -> tf.TensorSpec:
+        """Returns the shape and type of a served input."""
+        return tf.TensorSpec((None, *self.shape), self.dtype, self.name)
+
+    def conditions(self, tensor: tf.Tensor) -> Iterator[tuple[tf.Tensor, str]]:
+        """Yields what a served input must satisfy: a boolean tensor and a message for each."""
+        yield from ()
+
+    def describe(self) -> dict:
+        """Returns the facts that an export writes down for its users."""
+        return {"name": self.name, "shape": list(self.shape)}
+
+
+class Vectors(Field):
+    """Vectors `(batch, features)` of floats; other data of any shape likewise.
+
+    Args:
+        shape: The shape of one example, mostly `(features,)`.
+        name: The field's name.
+        bounded: Whether the numbers must lie in [0, 1].
+    """
+
+    def __init__(self, shape: Sequence[int], name: str = "data", bounded: bool = False):
+        super().__init__(shape, name)
+        self.bounded = bounded
+
+    def check(self, values, argument, num_examples=None):
+        spec = _spec_of(values, argument, self.name)
+        self.check_spec(spec, argument)
+        _check_number(spec.shape[0], num_examples, argument)
+        if spec.dtype == tf.uint8:
+            return  # 0 to 255
+        low, high = float(np.min(values)), float(np.max(values))
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise ValueError(
+                f"`{argument}` must be finite. Received: NaN or infinite numbers in an array of "
+                f"shape {tuple(spec.shape)}"
+            )
+        if self.bounded and (low < 0 or high > 1):
+            hint = " (divide it by 255)" if low >= 0 else ""
+            raise ValueError(
+                f"`{argument}` must be floats in [0, 1], or uint8, which means 0 to 255{hint}. "
+                f"Received: {spec.dtype.name} in [{low:g}, {high:g}]"
+            )
+
+    def check_spec(self, spec, argument):
+        if spec.shape.rank is None:
+            return
+        shape = tuple(spec.shape)
+        if len(shape) != len(self.shape) + 1 or any(
+            size not in (None, wanted) for size, wanted in zip(shape[1:], self.shape, strict=True)
+        ):
+            raise ValueError(
+                f"`{argument}` must have the shape {('batch', *self.shape)}"
+                f"{self._shape_hint(shape)}. Received: shape {shape}"
+            )
+        if not spec.dtype.is_floating and not self._takes_integers(spec.dtype):
+            raise ValueError(
+                f"`{argument}` must be {self._wanted_types()}. Received: dtype {spec.dtype.name}"
+            )
+
+    def _shape_hint(self, shape):
+        if shape == self.shape:
+            return " (add the axis of examples: `x[None]`, or batch the data set)"
+        return ""
+
+    def _takes_integers(self, dtype):
+        # A uint8 means 0 to 255 in an image; in a vector it could mean anything.
+        return dtype.is_integer and dtype != tf.uint8 and not self.bounded
+
+    def _wanted_types(self):
+        return "floats in [0, 1]" if self.bounded else "floats"
+
+    def conditions(self, tensor):
+        if self.bounded:
+            inside = (tensor >= 0) & (tensor <= 1)  # false for NaN
+            yield inside, f"`{self.name}` must lie in [0, 1]."
+        else:
+            yield tf.math.is_finite(tensor), f"`{self.name}` must be finite."
+
+    def describe(self):
+        return {**super().describe(), "value_range": [0.0, 1.0] if self.bounded else None}
+
+
+class Images(Vectors):
+    """Images `(batch, height, width, channels)`: floats in [0, 1], or uint8 from 0 to 255.
+
+    Args:
+        shape: `(height, width, channels)`.
+        name: The field's name.
+        bounded: Whether floats must lie in [0, 1]; images with noise added may leave it.
+    """
+
+    def __init__(self, shape: Sequence[int], name: str = "images", bounded: bool = True):
+        super().__init__(check_image_shape(shape), name, bounded)
+
+    def convert(self, values):
+        values = tf.convert_to_tensor(values)
+        return tf.cast(values, tf.float32) / (255.0 if values.dtype == tf.uint8 else 1.0)
+
+    def _shape_hint(self, shape):
+        if len(shape) == 3 and shape[1:] == self.shape[:2]:
+            return " (add the axis of channels: `x[..., None]`)"
+        return super()._shape_hint(shape)
+
+    def _takes_integers(self, dtype):
+        return dtype == tf.uint8
+
+    def _wanted_types(self):
+        return f"{super()._wanted_types()} or uint8"
+
+
+class Labels(Field):
+    """Class labels `(batch,)`, integers in [0, num_classes).
+
+    Args:
+        num_classes: The number of classes. `None` for a model that makes no use of labels: it
+            ignores them, one number an example, and refuses any other second part of a batch.
+        name: The field's name.
+    """
+
+    dtype = "int32"
+
+    def __init__(self, num_classes: int | None, name: str = "labels"):
+        super().__init__((), name)
+        if num_classes is not None:
+            check_positive_int(num_classes, "num_classes")
+        self.num_classes = num_classes
+        self.absent = num_classes is None
+
+    def check(self, values, argument, num_examples=None):
+        if self.absent:
+            return self._check_ignored(values, argument, num_examples)
+        if values is None:
+            raise ValueError(
+                f"`{argument}` must hold the labels of a conditional model, integers in "
+                f"[0, {self.num_classes}). Received: {argument}=None"
+            )
+        values = np.asarray(values)
+        if num_examples == 0 or values.size == 0:
+            raise ValueError(f"`{argument}` must hold at least one label. Received: none")
+        if values.ndim != 1 or num_examples not in (None, len(values)):
+            count = "n" if num_examples is None else num_examples
+            raise ValueError(
+                f"`{argument}` must hold one label an example, shape ({count},). "
+                f"Received: shape {values.shape}"
+            )
+        if values.dtype.kind not in "iu":
+            raise ValueError(f"`{argument}` must be integers. Received: dtype {values.dtype}")
+        if values.min() < 0 or values.max() >= self.num_classes:
+            raise ValueError(
+                f"`{argument}` must lie in [0, {self.num_classes}). "
+                f"Received: labels from {values.min()} to {values.max()}"
+            )
+
+    def _check_ignored(self, values, argument, num_examples):
+        if values is None:
+            return
+        values = np.asarray(values)
+        if values.ndim == 1 and num_examples in (None, len(values)):
+            return
+        raise ValueError(
+            f"`{argument}` must be left out, or be one label an example, which this model ignores: "
+            "it has no use for a target. "
+            f"Received: {values.dtype} of shape {values.shape}"
+        )
+
+    def convert(self, values):
+        return None if self.absent else super().convert(values)
+
+    def conditions(self, tensor):
+        high = self.num_classes - 1
+        inside = (tensor >= 0) & (tensor <= high)
+        yield inside, f"`{self.name}` must lie in [0, {high}]."
+
+    def describe(self):
+        return {"name": self.name, "num_classes": self.num_classes}
+
+
+class Scalar(Field):
+    """One number that an endpoint takes, such as a seed; no part of a batch.
+
+    Args:
+        name: The field's name.
+        dtype: Its type.
+    """
+
+    batched = False
+
+    def __init__(self, name: str, dtype: str = "float32"):
+        super().__init__((), name)
+        self.dtype = dtype
+
+    def spec(self):
+        return tf.TensorSpec((), self.dtype, self.name)
+
+    def conditions(self, tensor):
+        if tensor.dtype.is_floating:
+            yield tf.math.is_finite(tensor), f"`{self.name}` must be finite."
+
+
+def data_field(data_shape: Sequence[int], bounded: bool | None = None) -> Vectors:
+    """Returns `Images` for a shape `(height, width, channels)`, `Vectors` for `(features,)`.
+
+    Args:
+        data_shape: The shape of one example.
+        bounded: Whether floats must lie in [0, 1]. By default images must and vectors need not.
+    """
+    shape = check_shape(data_shape)
+    kind = Images if len(shape) == 3 else Vectors
+    return kind(shape) if bounded is None else kind(shape, bounded=bounded)
+
+
+def _spec_of(values, argument, name) -> tf.TensorSpec:
+    """Returns the shape and type of an array."""
+    is_array = hasattr(values, "shape") and hasattr(values, "dtype")
+    if not is_array or isinstance(values, (tf.RaggedTensor, tf.SparseTensor)):
+        is_dict = isinstance(values, dict)
+        keys = f" of keys {sorted(values)} (tfds: `as_supervised=True`)" if is_dict else ""
+        raise ValueError(
+            f"`{argument}` must be an array, the model's {name}. "
+            f"Received: {type(values).__name__}{keys}"
+        )
+    try:
+        dtype = tf.as_dtype(values.dtype)
+    except TypeError as error:
+        raise ValueError(f"`{argument}` must be floats. Received: dtype {values.dtype}") from error
+    return tf.TensorSpec(tuple(values.shape), dtype)
+
+
+def _check_number(received, expected, argument):
+    if received == 0:
+        raise ValueError(f"`{argument}` must hold at least one example. Received: none")
+    if expected not in (None, received):
+        raise ValueError(
+            f"`{argument}` must hold as many examples as the rest of the batch, {expected}. "
+            f"Received: {received}"
+        )

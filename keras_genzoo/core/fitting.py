@@ -1,0 +1,214 @@
+"""`fit` and `evaluate`: the data are checked before anything is trained."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_genzoo.core import keras_internals
+from keras_genzoo.core.optimizers import OptimizerGroup, with_companions
+
+
+class Fitting:
+    """The `fit` and `evaluate` of a `GenerativeModel`."""
+
+    # The smallest batch that one replica can train on.
+    min_batch = 1
+
+    @property
+    def num_replicas(self) -> int:
+        """The number of replicas that share a batch."""
+        return self.distribute_strategy.num_replicas_in_sync
+
+    @property
+    def has_several_workers(self) -> bool:
+        """Whether the model trains on several machines."""
+        return isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+    def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
+        """Keras's `fit`, after a check of the data.
+
+        Args:
+            x: The first part of the data, `(n, ...)`, or a data set of all parts.
+            y: The second part, if the model has use for one: integer labels `(n,)` of a
+                conditional model, targets of a model that translates. Labels `(n,)` that a model
+                has no use for are ignored; anything else is an error.
+            batch_size: Examples a step, 32 by default. Only for arrays.
+            *args: As in Keras.
+            **kwargs: As in Keras.
+
+        Raises:
+            ValueError: If the data do not fit the model, before any training.
+        """
+        self._check_scope()
+        call = inspect.signature(super().fit).bind(x, y, batch_size, *args, **kwargs)
+        arguments = call.arguments
+        _refuse_weights(arguments)
+        if not hasattr(x, "shape"):
+            arguments["shuffle"] = False  # only arrays can be; Keras warns of its own default
+        x, y = self.check_training_data(x, y, batch_size)
+        arguments |= {"x": x, "y": y}
+        if arguments.get("validation_data") is not None:
+            size = arguments.get("validation_batch_size") or batch_size
+            arguments["validation_data"] = self._check_validation_data(
+                arguments["validation_data"], size
+            )
+        if self.has_several_workers and hasattr(x, "shape") and arguments.get("shuffle", True):
+            arguments.update(self._shuffled_alike(x, y, batch_size))
+        if isinstance(getattr(self, "optimizer", None), OptimizerGroup):
+            arguments["callbacks"] = with_companions(self, arguments.get("callbacks"))
+        self._was_trained = True
+        return super().fit(*call.args, **call.kwargs)
+
+    def evaluate(self, x=None, y=None, batch_size=None, *args, **kwargs):
+        """Keras's `evaluate`, after a check of the data; it draws the same noise at every call."""
+        if not keras_internals.evaluates_within_fit(kwargs):  # else `fit` has checked
+            self._check_scope()
+            call = inspect.signature(super().evaluate).bind(x, y, batch_size, *args, **kwargs)
+            _refuse_weights(call.arguments)
+            x, y = self._check_batches(x, y, batch_size, "x")
+        self.evaluation_noise.reset()
+        return super().evaluate(x, y, batch_size, *args, **kwargs)
+
+    def check_training_data(self, x, y=None, batch_size=None) -> tuple:
+        """Checks the data of `fit`; returns `x` and `y` to be passed on.
+
+        Arrays are checked whole; a `tf.data.Dataset`, `PyDataset` or generator by its first batch.
+
+        Raises:
+            ValueError: If the data do not fit the model.
+        """
+        return self._check_batches(x, y, batch_size, "x", training=True)
+
+    def _check_validation_data(self, validation_data, batch_size):
+        parts = _parts_of(validation_data)
+        self._refuse_extra(parts, "validation_data")
+        x, y = [*parts, None][:2]
+        x, y = self._check_batches(x, y, batch_size, "validation_data")
+        self.check_validation_size(x)
+        return x if y is None else (x, y)
+
+    def _check_batches(self, x, y, batch_size, name, training=False):
+        """Checks arrays, or the first batch of a data set; returns `x` and `y` to be passed on."""
+        if isinstance(x, tf.distribute.DistributedDataset):
+            return x, y
+        if isinstance(x, Iterator):
+            first, x = _peek(x)
+        elif isinstance(x, tf.data.Dataset):
+            specs = _parts_of(x.element_spec)
+            for field, spec in zip(self.expected_fields, specs, strict=False):
+                if isinstance(spec, tf.TensorSpec):
+                    field.check_spec(spec, name)
+            first = next(iter(x.take(1)), None)
+        elif isinstance(x, keras.utils.PyDataset):
+            first = x[0] if len(x) else None
+        else:
+            return self._check_arrays(x, y, batch_size or 32, name, training)
+        if first is None:
+            raise ValueError(
+                f"`{name}` must yield at least one batch: are there fewer examples than a batch "
+                "holds? Received: an empty data set"
+            )
+        parts = _parts_of(first)
+        self._refuse_extra(parts, name)
+        names = [name, *(f"{field.name} of {name}" for field in self.expected_fields[1:])]
+        size = self._check_parts(parts, names)
+        if training:
+            self._check_batch_size(size)
+        return x, y
+
+    def _check_arrays(self, x, y, batch_size, name, training):
+        y = y if y is None or hasattr(y, "shape") else np.asarray(y)
+        second = self.expected_fields[1]
+        if training and batch_size % self.num_replicas:
+            self._check_batch_size(batch_size)
+        y_name = "y" if name == "x" else f"{second.name} of {name}"
+        size = self._check_parts([x, y], [name, y_name])
+        if training and size < batch_size:
+            raise ValueError(
+                f"`{name}` must fill at least one batch of {batch_size}; pass a smaller "
+                f"`batch_size`. Received: {size} examples"
+            )
+        if training:
+            self._check_batch_size(batch_size)
+        return x, None if second.absent else y
+
+    def _check_parts(self, parts, names) -> int:
+        """Checks the parts of a batch, each by its field; returns the number of examples."""
+        first, *others = self.expected_fields
+        first.check(parts[0], names[0])
+        size = parts[0].shape[0]
+        parts = [*parts[1:], *[None] * len(others)]
+        for field, part, name in zip(others, parts, names[1:], strict=False):
+            field.check(part, name, size)
+        return size
+
+    def _refuse_extra(self, parts, name):
+        names = [field.name for field in self.expected_fields]
+        if len(parts) > len(names):
+            raise ValueError(
+                f"`{name}` must hold ({', '.join(names)}); weights of samples or classes are not "
+                f"supported. Received: {len(parts)} parts"
+            )
+
+    def _check_batch_size(self, size):
+        if size % self.num_replicas:
+            raise ValueError(
+                f"The size of a batch must be a multiple of the {self.num_replicas} replicas that "
+                f"share it. Received: batches of {size}"
+            )
+        smallest = self.min_batch * self.num_replicas
+        if size < smallest:
+            raise ValueError(
+                f"A batch must hold at least {smallest} examples, one for each of the "
+                f"`critic_steps` on each replica. Received: batches of {size}"
+            )
+
+    def _shuffled_alike(self, x, y, batch_size):
+        """Makes a data set of arrays, in the same order on all workers, which share each batch.
+
+        Keras would shuffle by each worker's own seed; that of the noise is the same everywhere.
+        """
+        data = x if y is None else (x, y)
+        dataset = tf.data.Dataset.from_tensor_slices(data).shuffle(
+            len(x), seed=int(self.noise.state.numpy()[0])
+        )
+        dataset = dataset.batch(batch_size or 32)
+        return {"x": dataset, "y": None, "batch_size": None, "shuffle": False}
+
+    def _check_scope(self):
+        """Raises unless the model was built under the strategy that is in force."""
+        built, present = keras_internals.strategy_of_model(self), tf.distribute.get_strategy()
+        if tf.distribute.has_strategy() and present is not built:
+            received = "no strategy" if built is None else f"another {type(built).__name__}"
+            raise ValueError(
+                "The model must be built and compiled in the scope of the strategy that it is "
+                f"fitted under, {type(present).__name__}. Received: a model built under {received}"
+            )
+
+
+def _parts_of(batch) -> list:
+    return list(batch) if isinstance(batch, (tuple, list)) else [batch]
+
+
+def _peek(iterator):
+    """Returns the first element of an iterator, and an iterator over all of them."""
+    first = next(iterator, None)
+
+    def again():
+        if first is not None:
+            yield first
+        yield from iterator
+
+    return first, again()
+
+
+def _refuse_weights(arguments: dict) -> None:
+    for name in ("class_weight", "sample_weight"):
+        value = arguments.get(name)
+        if value is not None:
+            raise ValueError(f"`{name}` is not supported. Received: {name}={value!r:.50}")

@@ -1,0 +1,118 @@
+"""Every private attribute of Keras, TensorFlow and tensorflow-datasets that the library relies on.
+
+Each function says why no public way will do. `tests/core/test_keras_internals.py` has a test for
+each, which names what moved when a new version breaks one of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+
+
+def flatten_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """Lists a layer and all layers in it, however deep; `Model.layers` stops at the first level."""
+    return list(layer._flatten_layers())
+
+
+def seed_generators(layer: keras.layers.Layer) -> list[keras.random.SeedGenerator]:
+    """Lists the seed generators of a layer and all layers in it.
+
+    Keras has no public list of them, and their states are no weights of the layer's.
+    """
+    return [seed for part in flatten_layers(layer) for seed in part._seed_generators]
+
+
+class _ReplicaSeedGenerator(keras.random.SeedGenerator):
+    def next(self, ordered=True):
+        seed = super().next(ordered)
+        context = tf.distribute.get_replica_context()
+        if context is None or context.num_replicas_in_sync == 1:
+            return seed
+        replica = tf.cast(context.replica_id_in_sync_group, seed.dtype)
+        return seed + tf.stack([1_000_003 * replica, tf.zeros_like(replica)])
+
+
+def differ_by_replica(generator: keras.random.SeedGenerator) -> None:
+    """Makes a Keras layer (Dropout, ...) draw other numbers on each replica.
+
+    Keras draws the same ones on all of them, and a layer's generator can't be replaced. On the
+    first replica, and on a single one, the numbers stay as they were.
+    """
+    generator.__class__ = _ReplicaSeedGenerator
+
+
+def compiled_metrics(model: keras.Model):
+    """Returns the container of the metrics given to `compile`, or None.
+
+    `Model.metrics` mixes them with others.
+    """
+    return model._compile_metrics
+
+
+def strategy_of_model(model: keras.Model) -> tf.distribute.Strategy | None:
+    """Returns the strategy that a model was built under, or None.
+
+    The public `distribute_strategy` gives the present one to a model that was built under none.
+    """
+    return model._distribute_strategy
+
+
+def strategy_of_optimizer(optimizer: keras.optimizers.Optimizer) -> tf.distribute.Strategy:
+    """Returns the strategy that an optimizer was made under; Keras has no public name for it."""
+    return optimizer._distribution_strategy
+
+
+class BuiltBeforeFit:
+    """A mix-in for models whose constructor builds everything, so that `fit` need not.
+
+    Keras would call the model symbolically on the data, which fails for models that take latents,
+    and reduce uint8 images over workers, which fails too.
+    """
+
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        pass
+
+
+def evaluates_within_fit(arguments: dict) -> bool:
+    """Tells from its keyword arguments whether `fit` has called `evaluate` on validation data."""
+    return bool(arguments.get("_use_cached_eval_dataset"))
+
+
+def better(direction: str):
+    """Decorates a metric's class with what is better, "up" or "down".
+
+    ModelCheckpoint and EarlyStopping read it for `mode="auto"`; Keras has no public name for it.
+    """
+
+    def decorate(metric):
+        metric._direction = direction
+        return metric
+
+    return decorate
+
+
+@contextlib.contextmanager
+def limited_download_retries(retries: int) -> Iterator[None]:
+    """Lets tensorflow-datasets give up after a few failed connections.
+
+    It has no setting for this, and waits for minutes where there is no network.
+    """
+    from tensorflow_datasets.core.download import downloader
+
+    before = downloader.MAX_RETRIES
+    downloader.MAX_RETRIES = retries
+    try:
+        yield
+    finally:
+        downloader.MAX_RETRIES = before
+
+
+def download_errors() -> tuple[type[Exception], ...]:
+    """Returns the error of tensorflow-datasets for a failed download, which it does not export."""
+    from tensorflow_datasets.core.download import DownloadError
+
+    return (DownloadError,)

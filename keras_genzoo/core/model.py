@@ -1,0 +1,203 @@
+"""The base of all models: their fields, and the words that a `train_step` is written in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_genzoo.core.compiling import Compiling
+from keras_genzoo.core.fields import Field, Labels
+from keras_genzoo.core.fitting import Fitting
+from keras_genzoo.core.keras_internals import BuiltBeforeFit
+from keras_genzoo.core.logs import Logs
+from keras_genzoo.core.moving_average import MovingAverage
+from keras_genzoo.core.options import expand_options
+from keras_genzoo.core.replicas import split_global_batch, sum_over_replicas
+from keras_genzoo.core.saving import Saving
+from keras_genzoo.layers.noise import Noise
+from keras_genzoo.serving import export
+from keras_genzoo.serving.endpoints import Endpoint
+
+
+class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Model):
+    """The base of all models.
+
+    A subclass passes its fields to this constructor, builds all networks in its own, and sets an
+    attribute for every constructor argument. It has `players`, `default_optimizers`, `log_names`,
+    `call`, `train_step` and `test_step`, and declares its `verbs`.
+
+    Args:
+        *fields: The parts of a batch, in their order.
+        **kwargs: Keras's own, such as `name`.
+
+    Attributes:
+        fields: The fields, as they were passed.
+        data_field: The first field; `data_shape` is its shape.
+        labels_field: The field of the labels; absent if the model has none.
+        num_classes: The number of classes, or `None`.
+        noise: The source of the training's random numbers.
+        evaluation_noise: The same for evaluation; it starts anew at every call.
+        verbs: The names of the methods by which users ask for data, such as `"sample"`.
+    """
+
+    verbs: frozenset[str] = frozenset()
+    latent_dim: int | None = None
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        expand_options(cls)
+
+    def __init__(self, *fields: Field, **kwargs):
+        super().__init__(**kwargs)
+        self.fields = fields
+        self.data_field = fields[0]
+        labels = [field for field in fields if isinstance(field, Labels)]
+        self.labels_field = labels[0] if labels else Labels(None)
+        self.data_shape = self.data_field.shape
+        self.num_classes = self.labels_field.num_classes
+        self.noise = Noise(name="noise")
+        # Evaluation has noise of its own, the same at every call: its results can be compared,
+        # and the training's noise stays where it was.
+        self.evaluation_noise = Noise(seed=0, name="evaluation_noise")
+        self._was_trained = False  # set by `fit` and by loading
+        # The constructor builds every network, so that nothing is left to build from data.
+        self.built = True
+
+    @property
+    def expected_fields(self) -> tuple[Field, ...]:
+        """The fields of a batch as users may pass it: labels are allowed, if only to be ignored."""
+        return self.fields if len(self.fields) > 1 else (*self.fields, self.labels_field)
+
+    @property
+    def input_field(self) -> Field:
+        """The data as verbs and endpoints take them; by default as `fit` does."""
+        return self.data_field
+
+    def field(self, name: str = "") -> Field:
+        """Returns the field of a name; the first one without a name."""
+        return next(field for field in self.fields if name in ("", field.name))
+
+    # The words of a step. ------------------------------------------------------------------------
+
+    def unpack(self, data) -> tuple:
+        """Returns one tensor for each field of a batch; `None` for an absent one."""
+        parts = list(data) if isinstance(data, (tuple, list)) else [data]
+        parts += [None] * (len(self.fields) - len(parts))
+        return tuple(f.convert(part) for f, part in zip(self.fields, parts, strict=False))
+
+    def split(self, batch: tuple, parts: int) -> list[tuple]:
+        """Splits a batch into parts of fresh examples; see `replicas.split_global_batch`."""
+        return split_global_batch(batch, parts)
+
+    def mean_of_batch(self, values: tf.Tensor) -> tf.Tensor:
+        """Averages over the global batch; the result is the same on every replica."""
+        return sum_over_replicas(self.mean(values))
+
+    def network(self, name: str, training: bool = False) -> keras.layers.Layer:
+        """Returns the network of a name; outside of training its moving average, if it has one."""
+        if not training:
+            for average in self._averages():
+                if average.network_name == name:
+                    return average.network
+        return getattr(self, name)
+
+    def update_averages(self, batch: tf.Tensor) -> None:
+        """Lets all moving averages follow their networks after a step on a batch."""
+        for average in self._averages():
+            size = keras.ops.shape(batch)[0]
+            average.update(getattr(self, average.network_name), size)
+
+    def _averages(self):
+        return [layer for layer in self.layers if isinstance(layer, MovingAverage)]
+
+    # Verbs. --------------------------------------------------------------------------------------
+
+    def check_data(self, x, labels=None) -> tf.Tensor | None:
+        """Checks the data that a verb was given; returns the labels as `check_labels` does."""
+        self.input_field.check(x, "x")
+        return self.check_labels(labels, x.shape[0])
+
+    def check_labels(self, labels, num_examples: int) -> tf.Tensor | None:
+        """Returns the labels of a conditional model as int32, after a check.
+
+        Raises:
+            ValueError: If they do not fit, or the model is not conditional and there are any.
+        """
+        if self.num_classes is not None:
+            self.labels_field.check(labels, "labels", num_examples)
+            return tf.cast(labels, tf.int32)
+        if labels is not None:
+            raise ValueError(
+                "`labels` must be None: this model was built without `num_classes`. "
+                f"Received: labels={labels!r:.50}"
+            )
+        return None
+
+    @staticmethod
+    def in_batches(function: Callable, *arrays, batch_size: int = 256) -> np.ndarray:
+        """Applies a function to arrays of examples, part by part; an array may be `None`."""
+        parts = []
+        for start in range(0, len(arrays[0]), batch_size):
+            part = [None if a is None else a[start : start + batch_size] for a in arrays]
+            parts.append(np.asarray(function(*part), dtype="float32"))
+        return np.concatenate(parts)
+
+    # Serving. ------------------------------------------------------------------------------------
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Returns the endpoints by name; servers take `serving_default` unless told otherwise.
+
+        A subclass adds its own to those of `super().endpoints()`.
+        """
+        return {}
+
+    def served_networks(self) -> list[keras.layers.Layer]:
+        """Lists the networks that the endpoints may call: those of the players."""
+        names = [name for networks in self.players.values() for name in networks]
+        networks = [self.network(name) for name in names]
+        return [network for network in networks if isinstance(network, keras.layers.Layer)]
+
+    @property
+    def was_trained(self) -> bool:
+        """Whether `fit` was called, or weights were loaded from a file."""
+        return self._was_trained
+
+    def export(
+        self,
+        filepath: str | os.PathLike,
+        format: str = "tf_saved_model",
+        *,
+        version: int | None = None,
+        endpoint: str | None = None,
+        **kwargs,
+    ) -> None:
+        """Writes the trained model for servers and other programs.
+
+        Exported functions take and return float32, and compute in it even if the model was trained
+        in mixed precision. There is a warning if the model was neither trained nor loaded.
+
+        Args:
+            filepath: For a SavedModel the directory of the model's versions, in which `1` is made,
+                or such a version itself (`"serving/dcgan/1"`). Else a file.
+            format: `"tf_saved_model"`: all endpoints, for TensorFlow Serving. `"onnx"` and
+                `"litert"`: one of them, for other runtimes, by Keras's own converters.
+            version: The version of a SavedModel, in place of 1.
+            endpoint: The endpoint for the other formats, in place of `"serving_default"`.
+            **kwargs: Keras's own for the other formats.
+
+        Raises:
+            FileExistsError: If the version or the file exists; nothing is overwritten.
+            ValueError: If an argument does not fit.
+        """
+        export.export(self, filepath, format, version=version, endpoint=endpoint, **kwargs)
+
+
+def run(network: Callable, *inputs: tf.Tensor | None, training: bool = False) -> tf.Tensor:
+    """Calls a network on its inputs and returns float32; inputs that are `None` are left out."""
+    inputs = [tensor for tensor in inputs if tensor is not None]
+    outputs = network(inputs if len(inputs) > 1 else inputs[0], training=training)
+    return tf.cast(outputs, tf.float32)

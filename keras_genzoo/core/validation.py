@@ -1,0 +1,138 @@
+"""Checks of arguments. Each error is one sentence that ends with what was received."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Callable, Sequence
+
+import keras
+import numpy as np
+
+
+def check_shape(data_shape: Sequence[int], name: str = "data_shape") -> tuple[int, ...]:
+    """Returns `(features,)` or `(height, width, channels)` as a tuple of ints."""
+    sizes = tuple(data_shape) if hasattr(data_shape, "__iter__") else ()
+    if len(sizes) not in (1, 3) or not all(_is_positive_int(size) for size in sizes):
+        raise ValueError(
+            f"`{name}` must be (features,) or (height, width, channels), positive integers. "
+            f"Received: {name}={data_shape!r}"
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def check_image_shape(image_shape: Sequence[int], name: str = "image_shape") -> tuple[int, ...]:
+    """Returns `(height, width, channels)` as a tuple of ints."""
+    shape = check_shape(image_shape, name)
+    if len(shape) != 3:
+        raise ValueError(
+            f"`{name}` must be (height, width, channels). Received: {name}={image_shape!r}"
+        )
+    return shape
+
+
+def check_positive_int(value, name: str) -> int:
+    """Returns a positive integer as an int."""
+    if not _is_positive_int(value):
+        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
+    return int(value)
+
+
+def check_seed(seed) -> int:
+    """Returns an integer that TensorFlow takes as a seed."""
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or not 0 <= seed < 2**31:
+        raise ValueError(f"`seed` must be an integer in [0, 2**31). Received: seed={seed!r}")
+    return int(seed)
+
+
+def check_positive(**arguments: float) -> None:
+    """Raises unless every argument is a positive number; infinity is one."""
+    for name, value in arguments.items():
+        if not (_is_number(value) and value > 0):
+            raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")
+
+
+def check_not_negative(**arguments: float) -> None:
+    """Raises unless every argument is a number of at least 0."""
+    for name, value in arguments.items():
+        if not (_is_number(value) and value >= 0):
+            raise ValueError(f"`{name}` must be at least 0. Received: {name}={value!r}")
+
+
+def check_fraction(**arguments: float) -> None:
+    """Raises unless every argument is a number in [0, 1]."""
+    for name, value in arguments.items():
+        if not (_is_number(value) and 0 <= value <= 1):
+            raise ValueError(f"`{name}` must lie in [0, 1]. Received: {name}={value!r}")
+
+
+def _is_positive_int(value) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def resolve(argument: str, identifier, known: dict[str, Callable], methods: Sequence[str]):
+    """Returns the object that a name stands for, or the object itself.
+
+    Args:
+        argument: The argument's name, for the error.
+        identifier: The value that was passed for it: a name or an object.
+        known: A function that makes the object, for each name.
+        methods: The methods that an object must have.
+
+    Raises:
+        ValueError: If `identifier` is neither a known name nor such an object.
+    """
+    if isinstance(identifier, str) and identifier in known:
+        return known[identifier]()
+    is_object = not isinstance(identifier, (str, type))
+    if is_object and all(callable(getattr(identifier, method, None)) for method in methods):
+        return identifier
+    raise ValueError(
+        f"`{argument}` must be one of {sorted(known)}, or an object with "
+        f"{' and '.join(f'`{method}`' for method in methods)}. "
+        f"Received: {argument}={identifier!r}"
+    )
+
+
+def check_network(network, name: str, inputs: dict, output_shape: Sequence[int]) -> None:
+    """Checks that a network maps its inputs to `output_shape`; builds it if need be.
+
+    Args:
+        network: A Keras model or layer.
+        name: The argument's name, for the error.
+        inputs: The shape of each input, without the batch, by its name.
+        output_shape: The shape of the output, without the batch.
+    """
+    expected = " and ".join(f"{key} {(None, *shape)}" for key, shape in inputs.items())
+    expected = f"`{name}` must map {expected} to {(None, *output_shape)}"
+    if not isinstance(network, keras.layers.Layer):
+        raise ValueError(f"{expected} and be a Keras model. Received: {name}={network!r}")
+    symbols = [
+        keras.KerasTensor((None, *shape), dtype="int32" if key == "labels" else "float32")
+        for key, shape in inputs.items()
+    ]
+    # Functional models accept other sizes where theirs are unknown, and flatten other structures:
+    # compare with their declared inputs first.
+    declared = getattr(network, "inputs", None)
+    if declared is not None and not _fits(declared, symbols):
+        shapes = ", ".join(str(symbol.shape) for symbol in declared)
+        raise ValueError(f"{expected}. Received: a network of input {shapes}")
+    try:
+        output = network(symbols if len(symbols) > 1 else symbols[0])
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"{expected}. Received: a network that fails: {reason}") from error
+    if tuple(getattr(output, "shape", ())) != (None, *output_shape):
+        received = getattr(output, "shape", type(output).__name__)
+        raise ValueError(f"{expected}. Received: a network of output {received}")
+
+
+def _fits(declared, symbols) -> bool:
+    return len(declared) == len(symbols) and all(
+        len(a.shape) == len(b.shape)
+        and all(i in (None, j) for i, j in zip(a.shape, b.shape, strict=True))
+        for a, b in zip(declared, symbols, strict=True)
+    )

@@ -1,0 +1,129 @@
+"""One canary for each private attribute that the library uses; a failure names what moved."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_genzoo.core import keras_internals
+
+
+def nested():
+    inner = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+    return keras.Sequential([keras.Input((2,)), inner, keras.layers.GaussianNoise(1.0)])
+
+
+def test_flatten_layers():
+    names = [type(layer).__name__ for layer in keras_internals.flatten_layers(nested())]
+    assert names[0] == "Sequential"
+    assert {"Dropout", "Dense", "GaussianNoise"} <= {*names}
+
+
+def test_seed_generators():
+    generators = keras_internals.seed_generators(nested())
+    assert len(generators) == 2
+    assert all(isinstance(g, keras.random.SeedGenerator) for g in generators)
+
+
+def test_differ_by_replica_keeps_the_numbers_of_a_single_replica():
+    first, second = (keras.layers.GaussianNoise(1.0, seed=3) for _ in range(2))
+    keras_internals.differ_by_replica(second.seed_generator)
+    x = np.zeros((4, 3), "float32")
+    np.testing.assert_array_equal(first(x, training=True), second(x, training=True))
+
+
+def test_compiled_metrics():
+    model = nested()
+    model.compile(loss="mse")
+    assert keras_internals.compiled_metrics(model) is None
+    metric = keras.metrics.MeanSquaredError()
+    model.compile(loss="mse", metrics=[metric])
+    container = keras_internals.compiled_metrics(model)
+    container.build(np.zeros((1, 1)), np.zeros((1, 1)))
+    assert container.metrics == [metric]
+
+
+def test_strategies(two_replicas):
+    assert keras_internals.strategy_of_model(nested()) is None
+    assert keras_internals.strategy_of_optimizer(keras.optimizers.SGD()) is (
+        tf.distribute.get_strategy()
+    )
+    with two_replicas.scope():
+        assert keras_internals.strategy_of_model(nested()) is two_replicas
+        assert keras_internals.strategy_of_optimizer(keras.optimizers.SGD()) is two_replicas
+
+
+def test_built_before_fit(digits):
+    class Model(keras_internals.BuiltBeforeFit, keras.Model):
+        called = []
+
+        def __init__(self):
+            super().__init__()
+            self.built = True
+
+        def call(self, inputs):
+            raise AssertionError("called symbolically")
+
+        def train_step(self, data):
+            return {"loss": tf.constant(0.0)}
+
+    assert hasattr(keras.Model, "_maybe_symbolic_build")
+    model = Model()
+    model.compile()
+    model.fit(digits[0][:8], verbose=0)
+
+
+def test_evaluates_within_fit():
+    seen = []
+
+    class Model(keras.Sequential):
+        def evaluate(self, *args, **kwargs):
+            seen.append(keras_internals.evaluates_within_fit(kwargs))
+            return super().evaluate(*args, **kwargs)
+
+    model = Model([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile(loss="mse")
+    x, y = np.zeros((4, 2)), np.zeros((4, 1))
+    model.fit(x, y, validation_data=(x, y), verbose=0)
+    model.evaluate(x, y, verbose=0)
+    assert seen == [True, False]
+
+
+@pytest.mark.parametrize("direction, best", [("up", 2), ("down", 0)])
+def test_better(direction, best, tmp_path):
+    """ModelCheckpoint chooses by the direction, without being told."""
+
+    @keras_internals.better(direction)
+    class Score(keras.metrics.MeanMetricWrapper):
+        pass
+
+    inputs = keras.Input((1,))
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    model.compile(loss="mse", metrics=[Score(lambda y, p: p, name="own_score")])
+    saved = []
+    checkpoint = keras.callbacks.ModelCheckpoint(
+        tmp_path / "best.keras", monitor="own_score", save_best_only=True
+    )
+    checkpoint.set_model(model)
+    x = np.zeros((2, 1))
+    model.fit(x, x, verbose=0)  # builds the metrics
+    checkpoint.on_train_begin()
+    for epoch, value in enumerate((1.0, 1.5, 2.0)):
+        before = checkpoint.best
+        checkpoint.on_epoch_end(epoch, {"own_score": value})
+        if checkpoint.best != before:
+            saved.append(epoch)
+    assert saved[-1] == best
+
+
+def test_limited_download_retries():
+    from tensorflow_datasets.core.download import downloader
+
+    before = downloader.MAX_RETRIES
+    with keras_internals.limited_download_retries(2):
+        assert downloader.MAX_RETRIES == 2
+    assert downloader.MAX_RETRIES == before > 2
+
+
+def test_download_errors():
+    assert all(issubclass(error, Exception) for error in keras_internals.download_errors())
