@@ -34,7 +34,6 @@ from public_models import PUBLIC
 import keras_genzoo as genzoo
 from keras_genzoo import metrics, plot
 from keras_genzoo.files import replacing
-from keras_genzoo.serving import Images, Labels
 
 # A line a run. The file is part of the repository: all of it takes more than an hour.
 RESULTS = pathlib.Path(__file__).with_name("results") / "recipes.jsonl"
@@ -77,7 +76,7 @@ def train_recipe(name, seed, clock):
     keras.utils.set_random_seed(seed)
     recipe = recipes.RECIPES[name]
     conditional = bool(recipe.conditional)
-    fields = Images((28, 28, 1)), Labels(10 if conditional else None)
+    fields = genzoo.fields.Images((28, 28, 1)), genzoo.fields.Labels(10 if conditional else None)
     model = recipe.build(fields)
     data = genzoo.data.load(recipe.data_name, batch_size=recipe.batch_size, labels=conditional)
     model.fit(data, epochs=recipe.epochs, verbose=2, callbacks=[clock])

@@ -13,7 +13,6 @@ import numpy as np
 import tensorflow as tf
 
 import keras_genzoo as genzoo
-from keras_genzoo.serving import Images, Labels, Vectors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Data:
         steps: The number of batches in an epoch.
         test: Batches in order, or None.
         fields: The fields of a batch, as a model declares them.
-        examples: The first 64 test data (of the first field), for pictures.
+        examples: The first 64 test examples (of the first field), for pictures.
     """
 
     train: tf.data.Dataset
@@ -55,7 +54,7 @@ def labelled_images(flags, first_epoch: int) -> Data:
         train=load(split="train", first_epoch=first_epoch),
         steps=int(load(split="train").cardinality()),
         test=test,
-        fields=(Images(examples.shape[1:]), Labels(num_classes)),
+        fields=(genzoo.fields.Images(examples.shape[1:]), genzoo.fields.Labels(num_classes)),
         examples=examples,
     )
 
@@ -69,7 +68,7 @@ def ring(flags, first_epoch: int) -> Data:
         train=draw(first_epoch=first_epoch),
         steps=int(draw().cardinality()),
         test=tf.data.Dataset.from_tensor_slices(test).batch(flags.batch_size),
-        fields=(Vectors((2,)), Labels(None)),
+        fields=(genzoo.fields.Vectors((2,)),),
         examples=test,
     )
 
@@ -79,7 +78,7 @@ def convolutional_gan(penalty=None, weight=None, **parts):
 
     Args:
         penalty: The gradient penalty.
-        weight: The weight of one at the real images, in place of `penalty`.
+        weight: The weight of an R1 penalty, instead of `penalty`.
         **parts: Other arguments of the model.
     """
     if weight is not None:
@@ -155,8 +154,8 @@ class Recipe:
 
     def build(self, fields, latent_dim=None, loss=None) -> keras.Model:
         """Returns the compiled model for data of these fields."""
-        shapes = [field.shape for field in fields if not isinstance(field, Labels)]
-        labels = [field for field in fields if isinstance(field, Labels)]
+        shapes = [field.shape for field in fields if not isinstance(field, genzoo.fields.Labels)]
+        labels = [field for field in fields if isinstance(field, genzoo.fields.Labels)]
         num_classes = labels[0].num_classes if labels else None
         arguments = {"latent_dim": latent_dim, "loss": loss, "num_classes": num_classes}
         arguments = {name: value for name, value in arguments.items() if value is not None}

@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         return train(flags, stopwatch)
     except (ValueError, OSError) as error:
         if stopwatch.steps:
-            raise  # it got past the first step: that's a bug, and no mistake in the flags
+            raise  # After a first step it is a bug, not a bad flag.
         print(f"train.py: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
-    """The flags, with every default filled in that needs neither data nor model."""
+    """Parses the flags and fills in the defaults that need neither data nor model."""
     parser = argparse.ArgumentParser(
         description="Train any model of the zoo on any data set.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
@@ -111,14 +111,14 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def positive(text: str) -> int:
-    """A positive integer of the command line."""
+    """Parses a positive integer of the command line."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"a positive integer is needed, not {text!r}")
     return int(text)
 
 
 def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
-    """The whole job, top to bottom."""
+    """Runs training from start to finish."""
     # First of all: a cluster can only be joined before TensorFlow does anything else.
     make_strategy = STRATEGIES.get(flags.strategy, tf.distribute.get_strategy)
     strategy = make_strategy()
@@ -127,7 +127,7 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
     if chief:
         run.check(flags)
 
-    # Build everything before anything is written: a mistake shows here.
+    # Build everything before anything is written, so that mistakes surface first.
     done = run.epochs_done() if flags.resume else 0
     if done > flags.epochs:
         raise ValueError(
@@ -181,7 +181,7 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
 
 
 def multi_worker() -> tf.distribute.Strategy:
-    """The cluster of the environment variable TF_CONFIG."""
+    """Joins the cluster of the environment variable TF_CONFIG."""
     text = os.environ.get("TF_CONFIG", "")
     if not names_cluster(text):
         example = {
@@ -196,7 +196,7 @@ def multi_worker() -> tf.distribute.Strategy:
 
 
 def names_cluster(text: str) -> bool:
-    """Whether a TF_CONFIG holds addresses, and the place of this process among them."""
+    """Returns True if a TF_CONFIG has addresses, and the place of this process among them."""
     try:
         config = json.loads(text)
         jobs, task = config["cluster"], config["task"]
@@ -212,7 +212,7 @@ def names_cluster(text: str) -> bool:
 
 
 def tpu() -> tf.distribute.Strategy:
-    """The TPU that the environment names."""
+    """Connects to the TPU that the environment names."""
     resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
     return tf.distribute.TPUStrategy(resolver)
 
@@ -221,7 +221,7 @@ STRATEGIES = {"mirrored": tf.distribute.MirroredStrategy, "multi_worker": multi_
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process is the one that writes; the only one, or the first of a cluster."""
+    """Returns True if this process writes the files: it is the only one, or a cluster's first."""
     resolver = strategy.cluster_resolver
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return True
@@ -249,7 +249,7 @@ class Stopwatch(keras.callbacks.Callback):
         self.logs = {name: float(value) for name, value in logs.items()}
 
     def measurements(self, batch_size: int) -> dict:
-        """What run.json says of the training."""
+        """Returns the measurements for run.json."""
         return {
             "seconds": round(self.seconds, 3),
             "steps": self.steps,
@@ -259,7 +259,7 @@ class Stopwatch(keras.callbacks.Callback):
 
 
 class Run:
-    """The directory of a run: what lies where, and how it is begun, resumed and finished."""
+    """The directory of a run: its layout, and how it is begun, resumed and finished."""
 
     def __init__(self, directory: pathlib.Path):
         self.directory = directory
@@ -276,7 +276,7 @@ class Run:
         self.facts = {}
 
     def check(self, flags: argparse.Namespace) -> None:
-        """Refuses a directory with something in it, unless the flags say what to do with that."""
+        """Raises unless the directory is empty, or the flags permit what is in it."""
         if not self.directory.exists() or (
             self.directory.is_dir() and not any(self.directory.iterdir())
         ):
@@ -333,7 +333,7 @@ class Run:
         )
 
     def epochs_done(self) -> int:
-        """How many epochs the backup has behind it."""
+        """Returns the number of epochs in the backup."""
         if not self.progress.exists():
             return 0
         try:
@@ -342,7 +342,7 @@ class Run:
             return self._restore_older_backup()
 
     def _restore_older_backup(self) -> int:
-        """After a kill in the midst of a backup: takes the one before; returns its epochs."""
+        """Restores the previous backup if the last was cut off; returns its number of epochs."""
         older = {path: path.with_name(f"{path.name}.bkp") for path in (self.weights, self.progress)}
         if not all(path.exists() for path in older.values()):
             raise ValueError(f"The backup in {self.backup} was cut off. Received: {self.progress}")
@@ -352,7 +352,7 @@ class Run:
         return json.loads(self.progress.read_text())["epoch"]
 
     def _foreign_files(self) -> list[str]:
-        """Files in the SavedModel's directory that an export doesn't make."""
+        """Lists files in the SavedModel's directory that an export does not write."""
         if not self.saved_model.is_dir():
             return []
         paths = (path for path in self.saved_model.rglob("*") if path.is_file())
@@ -360,7 +360,7 @@ class Run:
         return [name for name in names if not SAVED_MODEL_FILE.fullmatch(name)]
 
     def callbacks(self, grid: keras.callbacks.Callback) -> list[keras.callbacks.Callback]:
-        """What writes during training; the backup last, so that it never is ahead of the others."""
+        """Returns the callbacks that write files; the backup is last, so it is never ahead."""
         return [
             keras.callbacks.CSVLogger(self.history, append=True),
             grid,
@@ -385,12 +385,12 @@ class Run:
         self.record(status="finished", ended=now())
 
     def report(self) -> None:
-        """Prints what lies where, and the last logs."""
+        """Prints the paths of the files, and the last logs."""
         for path, meaning in {
             self.model: "for keras.saving.load_model",
             self.saved_model: "for TensorFlow Serving",
-            self.samples: "what it makes now",
-            self.pictures: "what it made on the way",
+            self.samples: "final samples",
+            self.pictures: "samples during training",
             self.curves: f"losses, from {self.history.name}",
             self.json: "settings and measurements",
         }.items():
@@ -409,7 +409,7 @@ class Run:
                 )
 
     def _remove_artifacts(self) -> None:
-        """Removes what this script writes, and nothing else."""
+        """Removes the files that this script writes, and nothing else."""
         files = [self.model, self.samples, self.history, self.curves, self.json]
         files += [path for path in self.pictures.glob("epoch_*.png") if PICTURE.match(path.name)]
         for path in (self.weights, self.progress):
@@ -423,7 +423,7 @@ class Run:
                 directory.rmdir()
 
     def _trim_history(self) -> None:
-        """Cuts off what was logged after the last backup: it is about to be trained again."""
+        """Removes logs from after the last backup, whose epochs are about to be trained again."""
         if self.history.exists():
             header, *rows = self.history.read_text().splitlines() or [""]
             rows = [row for row in rows if int(row.split(",")[0]) < self.epochs_done()]
@@ -432,7 +432,7 @@ class Run:
 
 
 def read_curves(path: pathlib.Path) -> dict[str, list[float]]:
-    """The columns of a CSVLogger's file, without the epoch and those that are empty."""
+    """Reads the columns of a CSVLogger's file, except the epoch and empty ones."""
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
     names = [name for name in rows[0] if name != "epoch"] if rows else []
@@ -444,7 +444,7 @@ def read_curves(path: pathlib.Path) -> dict[str, list[float]]:
 
 
 def now() -> str:
-    """The time in ISO format."""
+    """Returns the current time in ISO format."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 

@@ -11,6 +11,8 @@ from keras_genzoo import (
     plot,
     serving,
 )
+from keras_genzoo.core import fields
+from keras_genzoo.core.model import GenerativeModel
 from keras_genzoo.models import (
     DCGAN,
     GAN,
@@ -35,10 +37,12 @@ __all__ = [
     "ConditionalGAN",
     "ConvolutionalAutoencoder",
     "DenoisingAutoencoder",
+    "GenerativeModel",
     "SparseAutoencoder",
     "__version__",
     "callbacks",
     "data",
+    "fields",
     "files",
     "layers",
     "losses",

@@ -1,4 +1,4 @@
-"""Files that are written completely or not at all."""
+"""Functions that write files and directories completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,29 +15,39 @@ import tensorflow as tf
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathlib.Path]:
-    """Yields a temporary path; the file or directory made there replaces `path` at the end.
+    """Yields a temporary path, and moves the file or directory written there to `path` at the end.
 
-    A reader never sees half of it. If the block fails, the old file at `path` stays.
+    A reader never sees an incomplete file. If the block fails, an old file at `path` stays.
 
     Args:
-        path: The file or directory to write. Missing parents are made.
-        overwrite: Whether to replace what is at `path`.
+        path: The path of the file or directory. Missing parent directories are created. If it is a
+            symbolic link, the target of the link is replaced.
+        overwrite: If false, an existing file or directory at `path` is not replaced.
+
+    Yields:
+        The temporary path, in a new directory beside `path`.
 
     Raises:
-        FileExistsError: If there is something at `path` at the end and `overwrite` is false.
+        FileExistsError: At the end of the block, if `overwrite` is false and `path` exists.
+
+    Example:
+    ```python
+    with genzoo.files.replacing("results.json") as temporary:
+        temporary.write_text("{}")
+    ```
     """
-    path = pathlib.Path(os.path.realpath(path))  # a link stays a link
+    path = pathlib.Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A directory of its own, so that two processes never write to the same file.
-    beside = pathlib.Path(tempfile.mkdtemp(prefix=".new-", dir=path.parent))
+    # Each call has a separate directory, so that two processes never write to the same file.
+    directory = pathlib.Path(tempfile.mkdtemp(prefix=".new-", dir=path.parent))
     try:
-        new, old = beside / path.name, beside / "old"
+        new, old = directory / path.name, directory / "old"
         yield new
         if not overwrite and path.exists():
             raise FileExistsError(
-                f"`path` must not exist, and another process has made it. Received: {path}"
+                f"`path` must not exist, but another process has created it. Received: {path}"
             )
-        if overwrite and new.is_dir() and path.is_dir():  # which no rename replaces
+        if overwrite and new.is_dir() and path.is_dir():  # `os.replace` replaces no directories
             os.rename(path, old)
         try:
             os.replace(new, path)
@@ -46,15 +56,15 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathl
                 os.rename(old, path)
             raise
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def check_directory(directory: str | os.PathLike, name: str) -> None:
-    """Raises ValueError unless files can be written to a directory, which need not exist yet.
+    """Raises a ValueError unless files can be written to a directory.
 
     Args:
-        directory: The directory.
-        name: The name of the argument that it was passed as, for the error.
+        directory: The path of the directory. It need not exist yet.
+        name: The name of the argument that holds the path, for the error message.
     """
     directory = pathlib.Path(directory).absolute()
     existing = next(path for path in (directory, *directory.parents) if os.path.exists(path))
@@ -65,26 +75,29 @@ def check_directory(directory: str | os.PathLike, name: str) -> None:
         )
 
 
-VERSION = re.compile("0|[1-9][0-9]{0,17}")  # as TensorFlow Serving reads them
+# The names of directories that TensorFlow Serving reads as versions.
+_VERSION = re.compile("0|[1-9][0-9]{0,17}")
 
 
 def version_directory(filepath: str, version: int | None) -> str:
-    """Returns the directory of a version, a number inside of the model's directory.
+    """Returns the directory for a version of a model, such as `model/1`.
 
-    TensorFlow Serving serves the highest one.
+    TensorFlow Serving expects each version of a model in a subdirectory whose name is a number, and
+    serves the one with the highest number.
 
     Args:
-        filepath: The model's directory, or that of a version.
-        version: The version, if `filepath` does not end in one; 1 by default.
+        filepath: The directory of the model, or of one of its versions.
+        version: An integer of at least 0. By default, it is the last part of `filepath` if that is
+            a number, and otherwise 1.
 
     Raises:
-        ValueError: If `version` is no such number.
-        FileExistsError: If the model's directory is a file, or a SavedModel.
+        ValueError: If `version` is not such an integer.
+        FileExistsError: If the model's directory is a file, or contains a SavedModel itself.
     """
     parent, last = os.path.split(filepath.rstrip("/"))
-    if version is not None or not VERSION.fullmatch(last):
+    if version is not None or not _VERSION.fullmatch(last):
         parent, last = filepath, "1" if version is None else str(version)
-        if isinstance(version, bool) or not VERSION.fullmatch(last):
+        if isinstance(version, bool) or not _VERSION.fullmatch(last):
             raise ValueError(
                 f"`version` must be an integer from 0 on. Received: version={version!r}"
             )
@@ -100,20 +113,24 @@ def version_directory(filepath: str, version: int | None) -> str:
 
 @contextlib.contextmanager
 def creating(path: str) -> Iterator[str]:
-    """Yields a path to write a file or directory to, which must not exist yet at `path`.
+    """Yields a temporary path, and moves the file or directory written there to the new `path`.
 
-    It is there at the end, complete. An object store is written in place, and cleaned up if the
-    block fails.
+    This works like `replacing`, but `path` must not exist. In an object store (a path with "://"),
+    which cannot rename a directory in one step, the yielded path is `path` itself. If the block
+    fails, it is deleted.
+
+    Args:
+        path: The path of the file or directory to create. Errors refer to it as `filepath`.
 
     Raises:
-        FileExistsError: If there is something at `path`.
-        PermissionError: If nothing can be written there.
+        FileExistsError: If `path` exists, at the start or at the end of the block.
+        PermissionError: If `path` is not writable.
     """
     if tf.io.gfile.exists(path):
         raise FileExistsError(
             f"`filepath` must not exist yet{_next_version(path)}. Received: {path!r}"
         )
-    if "://" in path:  # an object store, which can't rename a directory at once
+    if "://" in path:
         try:
             yield path
         except BaseException:
@@ -122,16 +139,17 @@ def creating(path: str) -> Iterator[str]:
             raise
         return
     try:
-        with replacing(path, overwrite=False) as place:
-            yield os.fspath(place)
+        with replacing(path, overwrite=False) as temporary:
+            yield os.fspath(temporary)
     except PermissionError as error:
         raise PermissionError(f"`filepath` must be writable. Received: {path!r}") from error
 
 
 def _next_version(path):
+    """Returns a hint for the error message that names the next free version of a model, or ""."""
     parent, name = os.path.split(path.rstrip("/"))
-    if not VERSION.fullmatch(name):
+    if not _VERSION.fullmatch(name):
         return ""
     entries = [entry.rstrip("/") for entry in tf.io.gfile.listdir(parent or ".")]
-    versions = [int(entry) for entry in entries if VERSION.fullmatch(entry)]
+    versions = [int(entry) for entry in entries if _VERSION.fullmatch(entry)]
     return f" (the next version is {max(versions) + 1})"

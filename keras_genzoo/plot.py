@@ -1,7 +1,7 @@
-"""Pictures of images, of points and of curves, as PNG files.
+"""Functions that draw images, points and curves as PNG files.
 
-A picture is written under a temporary name and then renamed. A reader never sees half of it, and if
-writing fails, the old picture stays.
+Each file is written under a temporary name and then renamed. A reader never sees an incomplete
+picture, and if the write fails, the old picture stays.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import pathlib
 
 import numpy as np
 
+from keras_genzoo.core.validation import check_positive_int
 from keras_genzoo.files import check_directory, replacing
 
-MIN_WIDTH = 500  # pixels; smaller grids are magnified by a whole number
-SEPARATOR = 2  # pixels between images
+MIN_WIDTH = 500  # pixels; narrower grids are magnified by an integer factor
+SEPARATOR = 2  # the number of pixels between images
 SEPARATOR_GREY = 128
 
 __all__ = [
@@ -30,11 +31,11 @@ __all__ = [
 
 
 def check_path(path: str | os.PathLike, name: str) -> None:
-    """Raises ValueError unless a PNG file can be written to `path`.
+    """Raises a ValueError unless `path` ends in .png and a file can be written there.
 
     Args:
-        path: The path.
-        name: The name of the argument that it was passed as, for the error.
+        path: The path of the picture. Its directory need not exist yet.
+        name: The name of the argument that holds the path, for the error message.
     """
     path = pathlib.Path(path)
     if path.suffix.lower() != ".png" or path.is_dir():
@@ -46,9 +47,11 @@ def check_path(path: str | os.PathLike, name: str) -> None:
 
 
 def as_uint8(images: np.ndarray) -> np.ndarray:
-    """Converts floats in [0, 1] to uint8 from 0 to 255; uint8 stays as it is.
+    """Converts images to uint8 in [0, 255].
 
-    Floats outside of [0, 1] are clipped.
+    Args:
+        images: An array of any shape. Floats in [0, 1] are scaled and rounded, and values outside
+            of [0, 1] are clipped. A uint8 array is returned unchanged.
     """
     images = np.asarray(images)
     if images.dtype == np.uint8:
@@ -57,21 +60,22 @@ def as_uint8(images: np.ndarray) -> np.ndarray:
 
 
 def grid(images: np.ndarray, columns: int) -> np.ndarray:
-    """Tiles images, row by row, into one picture with thin grey separators.
+    """Tiles images row by row into one picture with thin grey separators.
 
-    A grid narrower than 500 pixels is magnified: each pixel becomes a square.
+    If the grid is narrower than 500 pixels, it is magnified by an integer factor.
 
     Args:
-        images: `(n, height, width, channels)`, uint8 or floats in [0, 1]. Three channels are red,
-            green and blue, and a fourth is opacity; of any other number, the first is drawn in
-            grey.
-        columns: The number of images in a row.
+        images: An array `(n, height, width, channels)` with n at least 1, uint8 or floats in
+            [0, 1]. Three channels are drawn as RGB and four as RGBA. With any other number of
+            channels, the first one is drawn in grey.
+        columns: The number of images in a row, at least 1.
 
     Returns:
-        A uint8 array `(H, W, 3)`, or `(H, W, 4)` for images of four channels.
+        A uint8 array `(H, W, 3)`, or `(H, W, 4)` for images of four channels. The separators are
+        opaque.
 
     Raises:
-        ValueError: If there is no image, or no column.
+        ValueError: If an argument is invalid.
     """
     images = as_uint8(images)
     if images.ndim != 4 or len(images) == 0:
@@ -79,8 +83,7 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
             "`images` must be `(n, height, width, channels)` with n at least 1. "
             f"Received: images.shape={images.shape}"
         )
-    if columns < 1:
-        raise ValueError(f"`columns` must be at least 1. Received: columns={columns}")
+    check_positive_int(columns, "columns")
     if images.shape[-1] not in (3, 4):
         images = np.repeat(images[..., :1], 3, axis=-1)
     scale = math.ceil(MIN_WIDTH / (columns * images.shape[2]))
@@ -88,10 +91,10 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
 
     n, height, width, channels = images.shape
     rows = math.ceil(n / columns)
-    # Every cell has a separator below and to the right; the outermost ones are cut off.
+    # Every cell has a separator below and to the right. The outermost ones are cut off.
     shape = (rows * columns, height + SEPARATOR, width + SEPARATOR, channels)
     cells = np.full(shape, SEPARATOR_GREY, "uint8")
-    cells[..., 3:] = 255  # separators are opaque
+    cells[..., 3:] = 255
     cells[:n, :height, :width] = images
     cells = cells.reshape(rows, columns, *cells.shape[1:]).swapaxes(1, 2)
     tiled = cells.reshape(rows * (height + SEPARATOR), columns * (width + SEPARATOR), channels)
@@ -99,7 +102,16 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
 
 
 def save_grid(path: str | os.PathLike, images: np.ndarray, columns: int) -> None:
-    """Writes `grid(images, columns)` to the PNG file `path`."""
+    """Writes `grid(images, columns)` to a PNG file.
+
+    Args:
+        path: The path of the PNG file. Missing directories are created.
+        images: An array `(n, height, width, channels)`, uint8 or floats in [0, 1].
+        columns: The number of images in a row, at least 1.
+
+    Raises:
+        ValueError: If `images` or `columns` is invalid.
+    """
     from matplotlib import image
 
     tiled = np.ascontiguousarray(grid(images, columns))
@@ -110,12 +122,13 @@ def save_grid(path: str | os.PathLike, images: np.ndarray, columns: int) -> None
 def save_points(
     path: str | os.PathLike, points: np.ndarray, background: np.ndarray | None = None
 ) -> None:
-    """Draws points to the PNG file `path`.
+    """Draws a scatter plot of points to a PNG file.
 
     Args:
-        path: The PNG file.
-        points: `(n, 2)`, drawn in blue.
-        background: Other points `(m, 2)`, drawn in grey behind them.
+        path: The path of the PNG file. Missing directories are created.
+        points: An array `(n, 2)` of points, which are drawn in blue.
+        background: An array `(m, 2)` of other points, such as the data that a model was trained on.
+            They are drawn in grey below the first ones.
     """
     figure, axes = _figure()
     if background is not None:
@@ -126,12 +139,12 @@ def save_points(
 
 
 def save_curves(path: str | os.PathLike, curves: dict[str, list[float]]) -> None:
-    """Draws curves over the epochs to the PNG file `path`.
+    """Draws curves over the epochs, such as `fit(...).history`, to a PNG file.
 
     Args:
-        path: The PNG file.
-        curves: By name, one value for each epoch. A curve whose name begins with `val_` is dashed,
-            and has the colour of the curve that it validates.
+        path: The path of the PNG file. Missing directories are created.
+        curves: A dictionary from names to lists with one value per epoch. The curve `val_loss` is
+            dashed and has the colour of the curve `loss`, and so on.
     """
     figure, axes = _figure()
     names = list(dict.fromkeys(name.removeprefix("val_") for name in curves))
@@ -141,7 +154,7 @@ def save_curves(path: str | os.PathLike, curves: dict[str, list[float]]) -> None
             values,
             color=f"C{names.index(name.removeprefix('val_'))}",
             linestyle="--" if name.startswith("val_") else "-",
-            marker="o" if len(values) == 1 else None,  # a single value makes no line
+            marker="o" if len(values) == 1 else None,  # one value is not visible as a line
             label=name,
         )
     axes.set_xlabel("epoch")
@@ -155,24 +168,26 @@ def save_curves(path: str | os.PathLike, curves: dict[str, list[float]]) -> None
 def save_monitor(
     path: str | os.PathLike, history: dict[str, list], failures: list[tuple[int, str]], title: str
 ) -> None:
-    """Draws the history of a `CollapseMonitor` to the PNG file `path`.
+    """Draws the history of a `CollapseMonitor` to a PNG file.
 
-    Shares and ratios have one panel, and the norm of the gradient another, which is logarithmic.
+    The upper panel shows all curves but the norm of the generator's gradient, which has a separate
+    panel with a logarithmic axis.
 
     Args:
-        path: The PNG file.
-        history: Lists of equal length by name; `"epoch"` gives the horizontal axis.
-        failures: Pairs of an epoch and a name, drawn as vertical lines; the first is named.
+        path: The path of the PNG file. Missing directories are created.
+        history: A dictionary from names to lists of equal length. `"epoch"` is the horizontal axis.
+        failures: Pairs `(epoch, name)`, which are drawn as vertical lines. The first one is
+            labelled with its name.
         title: The title of the picture.
     """
-    shares = dict(history)
-    epochs, norms = shares.pop("epoch"), shares.pop("generator_gradient_norm", None)
+    curves = dict(history)
+    epochs, norms = curves.pop("epoch"), curves.pop("generator_gradient_norm", None)
     figure, *axes = _figure(rows=1 if norms is None else 2)
     figure.suptitle(title)
     marker = "." if len(epochs) <= 40 else None
-    for name, values in shares.items():
+    for name, values in curves.items():
         axes[0].plot(epochs, values, marker=marker, label=name.replace("_", " "))
-    highest = max((v for values in shares.values() for v in values if v < math.inf), default=1)
+    highest = max((v for values in curves.values() for v in values if v < math.inf), default=1)
     axes[0].set_ylim(-0.03, 1.03 * max(1, highest))
     if norms is not None:
         _plot_logarithm(axes[1], epochs, norms, marker)
@@ -183,22 +198,22 @@ def save_monitor(
         panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         panel.grid(alpha=0.3)
     for epoch, name in failures[:1]:
-        late = 2 * epoch > epochs[0] + epochs[-1]
+        is_late = 2 * epoch > epochs[0] + epochs[-1]
         axes[0].annotate(
             f"{name}, from epoch {epoch}",
             (epoch, 1.02),
             xycoords=("data", "axes fraction"),
             color="tab:red",
-            horizontalalignment="right" if late else "left",
+            horizontalalignment="right" if is_late else "left",
         )
     axes[-1].set_xlabel("epoch")
-    if shares:
-        figure.legend(loc="outside lower center", ncols=len(shares))
+    if curves:
+        figure.legend(loc="outside lower center", ncols=len(curves))
     _save(path, figure)
 
 
 def _plot_logarithm(axes, x, values, marker):
-    """Plots over whole decades; zero, which has no logarithm, leaves a gap."""
+    """Plots values on a logarithmic axis of whole decades. Values without a logarithm are gaps."""
     axes.set_yscale("log")
     axes.plot(x, [v if 0 < v < math.inf else math.nan for v in values], "C4", marker=marker)
     logarithms = [math.log10(v) for v in values if 0 < v < math.inf]
@@ -210,7 +225,7 @@ def _plot_logarithm(axes, x, values, marker):
 
 
 def _figure(rows=1):
-    """Returns a figure and its axes, one below the other."""
+    """Returns a figure and its axes, which lie below each other."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")

@@ -31,6 +31,6 @@ def test_contract(contract, title, name):
 def test_every_public_model_is_in_the_table():
     named = {name.split(",")[0] for name in ZOO}
     public = (getattr(genzoo, name) for name in genzoo.__all__)
-    models = {cls.__name__ for cls in public if isinstance(cls, type)}
+    models = {cls.__name__ for cls in public if isinstance(cls, type)} - {"GenerativeModel"}
     assert models == named
     assert all(issubclass(getattr(genzoo, name), keras.Model) for name in named)

@@ -42,7 +42,8 @@ def test_four_channels_are_drawn_with_opacity(tmp_path, monkeypatch):
     assert grid.shape == (3, 4 + plot.SEPARATOR + 4, 4)
     np.testing.assert_array_equal(grid[:, :4], images[0])
     np.testing.assert_array_equal(grid[:, -4:], images[1])
-    assert (grid[:, 4 : 4 + plot.SEPARATOR, 3] == 255).all()
+    grey = plot.SEPARATOR_GREY
+    assert (grid[:, 4 : 4 + plot.SEPARATOR] == (grey, grey, grey, 255)).all()
     plot.save_grid(tmp_path / "grid.png", images, columns=2)
     saved = image.imread(tmp_path / "grid.png")
     np.testing.assert_array_equal(np.rint(255 * saved).astype("uint8"), grid)

@@ -1,5 +1,5 @@
-"""The plumbing between the models and Keras: it knows no paper.
+"""Code that connects the models to Keras; nothing here depends on a paper.
 
-`replicas`, `validation` and `keras_internals` import nothing of the library but each other, so that
-every other package may import them.
+`replicas`, `validation` and `keras_internals` import nothing else of the library, so every other
+package may import them.
 """

@@ -1,4 +1,4 @@
-"""`compile`: any number of optimizers, each with networks of its own."""
+"""`compile`: any number of optimizers, each for its own networks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OPTIONS = ("metrics", "run_eagerly", "steps_per_execution", "jit_compile")
 
 
 class Compiling:
-    """The optimizers of a `GenerativeModel`: who trains which networks, and by which objective.
+    """The optimizers of a `GenerativeModel`: which networks each trains, and what it minimises.
 
     Attributes:
         players: The names of the networks that each optimizer trains, by the name of `compile`'s
@@ -28,8 +28,7 @@ class Compiling:
 
     def networks_of(self, player: str) -> list[keras.layers.Layer]:
         """Lists the networks that the optimizer of this name trains."""
-        networks = [getattr(self, name) for name in self.players[player]]
-        return [network for network in networks if isinstance(network, keras.layers.Layer)]
+        return [getattr(self, name) for name in self.players[player]]
 
     def optimized_variables(self) -> dict[str, list]:
         """Returns the variables that each optimizer updates, by the names of `players`."""
@@ -47,14 +46,15 @@ class Compiling:
 
         Args:
             player: The optimizer's name.
-            *terms: Terms `(batch,)`, which are added up; `None` stands for no term.
+            *terms: Terms `(batch, ...)`, which are averaged over all axes but the first and then
+                added up. `None` stands for no term.
 
         Returns:
-            The mean over the global batch, plus the regularizers of the optimizer's networks. On
-            each replica it is that replica's share.
+            The mean over the global batch, plus the regularizers of the optimizer's networks. On a
+            replica it is that replica's contribution; the contributions sum to the objective.
         """
-        terms = [term for term in terms if term is not None]
-        objective = self.mean(sum(terms[1:], start=terms[0]))
+        terms = [_per_example(term) for term in terms if term is not None]
+        objective = global_mean(sum(terms[1:], start=terms[0]))
         regularizers = [
             tf.add_n(network.losses) / self.num_replicas
             for network in self.networks_of(player)
@@ -62,14 +62,10 @@ class Compiling:
         ]
         return objective + sum(regularizers, start=tf.zeros(()))
 
-    def mean(self, values: tf.Tensor) -> tf.Tensor:
-        """Averages over the global batch; see `replicas.global_mean`."""
-        return global_mean(values)
-
     def update(self, player: str, objective: tf.Tensor, tape: tf.GradientTape) -> None:
         """Takes one step of the optimizer of this name down the gradient of an objective."""
         optimizer, variables = getattr(self, player), self.optimized_variables()[player]
-        # A loss-scaled optimizer divides its scale out again.
+        # A loss-scaled optimizer's `apply` divides the gradients by the scale.
         scale = optimizer.scale_loss(tf.ones_like(objective))
         gradients = tape.gradient(objective, variables, output_gradients=scale)
         optimizer.apply(gradients, variables)
@@ -91,8 +87,8 @@ class Compiling:
             names = ", ".join(f"`{name}`" for name in (*self.players, *OPTIONS))
             received = sorted(options.keys() - {*OPTIONS}) or f"{len(optimizers)} optimizers"
             raise ValueError(
-                f"`compile` of a {type(self).__name__} takes {names}; its loss is the "
-                f"constructor's. Received: {received}"
+                f"`compile` of a {type(self).__name__} takes {names}; its loss is an "
+                f"argument of the constructor. Received: {received}"
             )
         self._check_scope()
         self._check_options(options)
@@ -112,8 +108,8 @@ class Compiling:
                 value = options.get(name, only)
                 if value != only and (name, value) != ("jit_compile", "auto"):
                     raise ValueError(
-                        f"`{name}` must be {only} under a strategy of several replicas, where "
-                        f"Keras can do no other. Received: {name}={value!r}"
+                        f"`{name}` must be {only} under a strategy of several replicas, because "
+                        f"Keras supports nothing else there. Received: {name}={value!r}"
                     )
 
     def _compile_in_scope(self, optimizers, options):
@@ -123,7 +119,7 @@ class Compiling:
                 f"{' and '.join(f'`{name}`' for name in chosen)} must be different optimizers: "
                 "each keeps the state of its own networks. Received: one object twice"
             )
-        # Keras is told of no optimizer and no loss: it would build, wrap and log its own.
+        # Pass Keras no optimizer and no loss: it would build, wrap and log them itself.
         super().compile(optimizer=None, **options)
         self._compile_arguments = dict(options)
         for name, optimizer in chosen.items():
@@ -132,7 +128,7 @@ class Compiling:
             is_scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
             if self.dtype_policy.name == "mixed_float16" and not is_scaled:
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-            # Built now: inside a replica it could not be, and loading fills its variables.
+            # Build now: replicas cannot create variables, and loading needs them.
             optimizer.build(self.optimized_variables()[name])
             setattr(self, name, optimizer)
         if "optimizer" not in chosen:
@@ -151,6 +147,12 @@ class Compiling:
                     f"Received: one made under {type(strategy).__name__}"
                 )
         return given
+
+
+def _per_example(term):
+    """Averages a term over all axes but the first: `(batch, rows, columns)` -> `(batch,)`."""
+    axes = list(range(1, len(term.shape)))
+    return tf.reduce_mean(term, axis=axes) if axes else term
 
 
 class AdversarialCompiling:

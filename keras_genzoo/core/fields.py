@@ -16,11 +16,11 @@ from keras_genzoo.core.validation import check_image_shape, check_positive_int, 
 
 
 class Field:
-    """Base of the fields. A new kind of data is a subclass with these methods.
+    """Base class of the fields. Subclass it for a new kind of data.
 
     Args:
         shape: The shape of one example.
-        name: The name that users and servers know the data by.
+        name: The name used in errors and at endpoints.
 
     Attributes:
         dtype: The type in a training step and at an endpoint.
@@ -42,7 +42,7 @@ class Field:
         Args:
             values: A NumPy array or eager tensor `(n, *shape)`.
             argument: The name of the user's argument, for the error.
-            num_examples: The n that the other fields of the batch have, if known.
+            num_examples: The expected number of examples, if known.
 
         Raises:
             ValueError: If shape, type, range or number do not fit.
@@ -61,16 +61,16 @@ class Field:
         return tf.TensorSpec((None, *self.shape), self.dtype, self.name)
 
     def conditions(self, tensor: tf.Tensor) -> Iterator[tuple[tf.Tensor, str]]:
-        """Yields what a served input must satisfy: a boolean tensor and a message for each."""
+        """Yields pairs of a condition on a served input and the message if it fails."""
         yield from ()
 
     def describe(self) -> dict:
-        """Returns the facts that an export writes down for its users."""
+        """Returns the metadata that an export records."""
         return {"name": self.name, "shape": list(self.shape)}
 
 
 class Vectors(Field):
-    """Vectors `(batch, features)` of floats; other data of any shape likewise.
+    """Float arrays `(batch, *shape)` of any shape, mostly vectors `(batch, features)`.
 
     Args:
         shape: The shape of one example, mostly `(features,)`.
@@ -97,7 +97,7 @@ class Vectors(Field):
         if self.bounded and (low < 0 or high > 1):
             hint = " (divide it by 255)" if low >= 0 else ""
             raise ValueError(
-                f"`{argument}` must be floats in [0, 1], or uint8, which means 0 to 255{hint}. "
+                f"`{argument}` must be floats in [0, 1]{self._range_hint}{hint}. "
                 f"Received: {spec.dtype.name} in [{low:g}, {high:g}]"
             )
 
@@ -117,9 +117,11 @@ class Vectors(Field):
                 f"`{argument}` must be {self._wanted_types()}. Received: dtype {spec.dtype.name}"
             )
 
+    _range_hint = ""
+
     def _shape_hint(self, shape):
         if shape == self.shape:
-            return " (add the axis of examples: `x[None]`, or batch the data set)"
+            return " (add a batch axis: `x[None]`, or batch the data set)"
         return ""
 
     def _takes_integers(self, dtype):
@@ -146,11 +148,13 @@ class Images(Vectors):
     Args:
         shape: `(height, width, channels)`.
         name: The field's name.
-        bounded: Whether floats must lie in [0, 1]; images with noise added may leave it.
+        bounded: Whether floats must lie in [0, 1]. False allows noisy images to leave it.
     """
 
     def __init__(self, shape: Sequence[int], name: str = "images", bounded: bool = True):
         super().__init__(check_image_shape(shape), name, bounded)
+
+    _range_hint = ", or uint8, which means 0 to 255"
 
     def convert(self, values):
         values = tf.convert_to_tensor(values)
@@ -158,7 +162,7 @@ class Images(Vectors):
 
     def _shape_hint(self, shape):
         if len(shape) == 3 and shape[1:] == self.shape[:2]:
-            return " (add the axis of channels: `x[..., None]`)"
+            return " (add a channel axis: `x[..., None]`)"
         return super()._shape_hint(shape)
 
     def _takes_integers(self, dtype):
@@ -173,7 +177,7 @@ class Labels(Field):
 
     Args:
         num_classes: The number of classes. `None` for a model that makes no use of labels: it
-            ignores them, one number an example, and refuses any other second part of a batch.
+            ignores labels `(batch,)` and rejects any other second part of a batch.
         name: The field's name.
     """
 
@@ -200,7 +204,7 @@ class Labels(Field):
         if values.ndim != 1 or num_examples not in (None, len(values)):
             count = "n" if num_examples is None else num_examples
             raise ValueError(
-                f"`{argument}` must hold one label an example, shape ({count},). "
+                f"`{argument}` must hold one label per example, shape ({count},). "
                 f"Received: shape {values.shape}"
             )
         if values.dtype.kind not in "iu":
@@ -218,7 +222,7 @@ class Labels(Field):
         if values.ndim == 1 and num_examples in (None, len(values)):
             return
         raise ValueError(
-            f"`{argument}` must be left out, or be one label an example, which this model ignores: "
+            f"`{argument}` must be omitted, or be labels of shape (n,), which this model ignores; "
             "it has no use for a target. "
             f"Received: {values.dtype} of shape {values.shape}"
         )
@@ -236,7 +240,7 @@ class Labels(Field):
 
 
 class Scalar(Field):
-    """One number that an endpoint takes, such as a seed; no part of a batch.
+    """One number that an endpoint takes, such as a seed; not part of a batch.
 
     Args:
         name: The field's name.

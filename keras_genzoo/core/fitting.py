@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo.core import keras_internals
-from keras_genzoo.core.optimizers import OptimizerGroup, with_companions
+from keras_genzoo.core.optimizers import OptimizerGroup, with_optimizer_callbacks
+from keras_genzoo.core.validation import check_positive_int
 
 
 class Fitting:
@@ -37,9 +38,9 @@ class Fitting:
             y: The second part, if the model has use for one: integer labels `(n,)` of a
                 conditional model, targets of a model that translates. Labels `(n,)` that a model
                 has no use for are ignored; anything else is an error.
-            batch_size: Examples a step, 32 by default. Only for arrays.
-            *args: As in Keras.
-            **kwargs: As in Keras.
+            batch_size: The number of examples per step, 32 by default. Only for arrays.
+            *args: Passed to Keras.
+            **kwargs: Passed to Keras.
 
         Raises:
             ValueError: If the data do not fit the model, before any training.
@@ -49,7 +50,7 @@ class Fitting:
         arguments = call.arguments
         _refuse_weights(arguments)
         if not hasattr(x, "shape"):
-            arguments["shuffle"] = False  # only arrays can be; Keras warns of its own default
+            arguments["shuffle"] = False  # Only arrays can be shuffled; Keras would warn.
         x, y = self.check_training_data(x, y, batch_size)
         arguments |= {"x": x, "y": y}
         if arguments.get("validation_data") is not None:
@@ -58,15 +59,16 @@ class Fitting:
                 arguments["validation_data"], size
             )
         if self.has_several_workers and hasattr(x, "shape") and arguments.get("shuffle", True):
-            arguments.update(self._shuffled_alike(x, y, batch_size))
+            arguments.update(self._shuffled_identically(x, y, batch_size))
         if isinstance(getattr(self, "optimizer", None), OptimizerGroup):
-            arguments["callbacks"] = with_companions(self, arguments.get("callbacks"))
-        self._was_trained = True
-        return super().fit(*call.args, **call.kwargs)
+            arguments["callbacks"] = with_optimizer_callbacks(self, arguments.get("callbacks"))
+        history = super().fit(*call.args, **call.kwargs)
+        self._was_trained = True  # a later `compile` starts a new count of steps
+        return history
 
     def evaluate(self, x=None, y=None, batch_size=None, *args, **kwargs):
         """Keras's `evaluate`, after a check of the data; it draws the same noise at every call."""
-        if not keras_internals.evaluates_within_fit(kwargs):  # else `fit` has checked
+        if not keras_internals.evaluates_within_fit(kwargs):  # otherwise `fit` has checked
             self._check_scope()
             call = inspect.signature(super().evaluate).bind(x, y, batch_size, *args, **kwargs)
             _refuse_weights(call.arguments)
@@ -107,11 +109,12 @@ class Fitting:
         elif isinstance(x, keras.utils.PyDataset):
             first = x[0] if len(x) else None
         else:
-            return self._check_arrays(x, y, batch_size or 32, name, training)
+            batch_size = 32 if batch_size is None else batch_size
+            return self._check_arrays(x, y, batch_size, name, training)
         if first is None:
             raise ValueError(
-                f"`{name}` must yield at least one batch: are there fewer examples than a batch "
-                "holds? Received: an empty data set"
+                f"`{name}` must yield at least one batch. A data set that drops its last batch is "
+                "empty if it has fewer examples than a batch. Received: an empty data set"
             )
         parts = _parts_of(first)
         self._refuse_extra(parts, name)
@@ -122,6 +125,7 @@ class Fitting:
         return x, y
 
     def _check_arrays(self, x, y, batch_size, name, training):
+        check_positive_int(batch_size, "batch_size")
         y = y if y is None or hasattr(y, "shape") else np.asarray(y)
         second = self.expected_fields[1]
         if training and batch_size % self.num_replicas:
@@ -168,10 +172,10 @@ class Fitting:
                 f"`critic_steps` on each replica. Received: batches of {size}"
             )
 
-    def _shuffled_alike(self, x, y, batch_size):
+    def _shuffled_identically(self, x, y, batch_size):
         """Makes a data set of arrays, in the same order on all workers, which share each batch.
 
-        Keras would shuffle by each worker's own seed; that of the noise is the same everywhere.
+        Keras would shuffle by each worker's own seed. The seed of the noise is the same everywhere.
         """
         data = x if y is None else (x, y)
         dataset = tf.data.Dataset.from_tensor_slices(data).shuffle(
@@ -182,12 +186,12 @@ class Fitting:
 
     def _check_scope(self):
         """Raises unless the model was built under the strategy that is in force."""
-        built, present = keras_internals.strategy_of_model(self), tf.distribute.get_strategy()
-        if tf.distribute.has_strategy() and present is not built:
+        built, current = keras_internals.strategy_of_model(self), tf.distribute.get_strategy()
+        if tf.distribute.has_strategy() and current is not built:
             received = "no strategy" if built is None else f"another {type(built).__name__}"
             raise ValueError(
                 "The model must be built and compiled in the scope of the strategy that it is "
-                f"fitted under, {type(present).__name__}. Received: a model built under {received}"
+                f"fitted under, {type(current).__name__}. Received: a model built under {received}"
             )
 
 

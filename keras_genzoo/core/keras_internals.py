@@ -1,6 +1,6 @@
 """Every private attribute of Keras, TensorFlow and tensorflow-datasets that the library relies on.
 
-Each function says why no public way will do. `tests/core/test_keras_internals.py` has a test for
+Each function says why no public API suffices. `tests/core/test_keras_internals.py` has a test for
 each, which names what moved when a new version breaks one of them.
 """
 
@@ -21,7 +21,7 @@ def flatten_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 def seed_generators(layer: keras.layers.Layer) -> list[keras.random.SeedGenerator]:
     """Lists the seed generators of a layer and all layers in it.
 
-    Keras has no public list of them, and their states are no weights of the layer's.
+    Keras has no public list of them, and their states are not among the layer's weights.
     """
     return [seed for part in flatten_layers(layer) for seed in part._seed_generators]
 
@@ -56,7 +56,7 @@ def compiled_metrics(model: keras.Model):
 def strategy_of_model(model: keras.Model) -> tf.distribute.Strategy | None:
     """Returns the strategy that a model was built under, or None.
 
-    The public `distribute_strategy` gives the present one to a model that was built under none.
+    The public `distribute_strategy` is the current strategy for a model that was built under none.
     """
     return model._distribute_strategy
 
@@ -78,12 +78,12 @@ class BuiltBeforeFit:
 
 
 def evaluates_within_fit(arguments: dict) -> bool:
-    """Tells from its keyword arguments whether `fit` has called `evaluate` on validation data."""
+    """Returns True if these are the keyword arguments of an `evaluate` that `fit` called."""
     return bool(arguments.get("_use_cached_eval_dataset"))
 
 
-def better(direction: str):
-    """Decorates a metric's class with what is better, "up" or "down".
+def metric_direction(direction: str):
+    """Declares whether higher ("up") or lower ("down") values of a metric's class are better.
 
     ModelCheckpoint and EarlyStopping read it for `mode="auto"`; Keras has no public name for it.
     """

@@ -29,13 +29,14 @@ class Logs:
         raise NotImplementedError
 
     def build_metrics(self) -> None:
-        """Creates the metrics' state; inside of a replica, Keras can't."""
+        """Creates the metrics' state, which Keras cannot create inside a replica."""
         self._trackers = {name: keras.metrics.Mean(name) for name in self.log_names}
         self._pair_metrics = {}
         compiled = keras_internals.compiled_metrics(self)
         if compiled is None:
             return
-        data = keras.KerasTensor((None, *self.data_shape))
+        compared = self.field(self.generated_pairs[-1] if self.generated_pairs else "")
+        data = keras.KerasTensor((None, *compared.shape))
         compiled.build(data, data)
         given = [metric for metric in compiled.metrics if isinstance(metric, GenerativeMetric)]
         self._pair_metrics = {"": given}
@@ -52,7 +53,7 @@ class Logs:
 
     def _check_names(self):
         names = [*self.log_names, *(metric.name for metric in self.data_metrics)]
-        names += [name for metric in self.generative_metrics for name in metric.unknown]
+        names += [name for metric in self.generative_metrics for name in metric.nan_logs]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(
@@ -94,8 +95,7 @@ class Logs:
         """Adds values to the epoch's means, and returns all means so far.
 
         Args:
-            **values: A number, or one an example `(batch,)`, by names of `log_names`. `None` is
-                left out.
+            **values: A scalar or `(batch,)`, by names of `log_names`. `None` is skipped.
         """
         for name, value in values.items():
             if value is not None:
@@ -120,9 +120,13 @@ class Logs:
             pair: One of `generated_pairs`, if the model has them.
         """
         logs = {}
+        if self._pair_metrics and pair not in self._pair_metrics:
+            raise ValueError(
+                f"`pair` must be one of {list(self._pair_metrics)}. Received: pair={pair!r}"
+            )
         for metric in self._pair_metrics.get(pair, ()):
             metric.update_state(real, generated)
-            logs |= metric.unknown
+            logs |= metric.nan_logs
         return self._for_workers(logs)
 
     def get_metrics_result(self) -> dict:

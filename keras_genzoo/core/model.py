@@ -1,4 +1,4 @@
-"""The base of all models: their fields, and the words that a `train_step` is written in."""
+"""The base of all models: their fields, and the methods that a `train_step` calls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from keras_genzoo.core.keras_internals import BuiltBeforeFit
 from keras_genzoo.core.logs import Logs
 from keras_genzoo.core.moving_average import MovingAverage
 from keras_genzoo.core.options import expand_options
-from keras_genzoo.core.replicas import split_global_batch, sum_over_replicas
+from keras_genzoo.core.replicas import global_mean, split_global_batch, sum_over_replicas
 from keras_genzoo.core.saving import Saving
 from keras_genzoo.layers.noise import Noise
 from keras_genzoo.serving import export
@@ -32,7 +32,7 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
 
     Args:
         *fields: The parts of a batch, in their order.
-        **kwargs: Keras's own, such as `name`.
+        **kwargs: Passed to Keras, such as `name`.
 
     Attributes:
         fields: The fields, as they were passed.
@@ -40,8 +40,9 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
         labels_field: The field of the labels; absent if the model has none.
         num_classes: The number of classes, or `None`.
         noise: The source of the training's random numbers.
-        evaluation_noise: The same for evaluation; it starts anew at every call.
-        verbs: The names of the methods by which users ask for data, such as `"sample"`.
+        evaluation_noise: The source of evaluation's random numbers, restarted at every
+            `evaluate`.
+        verbs: The names of the public methods that the model supports, such as `"sample"`.
     """
 
     verbs: frozenset[str] = frozenset()
@@ -60,8 +61,8 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
         self.data_shape = self.data_field.shape
         self.num_classes = self.labels_field.num_classes
         self.noise = Noise(name="noise")
-        # Evaluation has noise of its own, the same at every call: its results can be compared,
-        # and the training's noise stays where it was.
+        # Evaluation draws the same noise at every call, so that its results can be compared, and
+        # leaves the training's noise as it is.
         self.evaluation_noise = Noise(seed=0, name="evaluation_noise")
         self._was_trained = False  # set by `fit` and by loading
         # The constructor builds every network, so that nothing is left to build from data.
@@ -69,7 +70,7 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
 
     @property
     def expected_fields(self) -> tuple[Field, ...]:
-        """The fields of a batch as users may pass it: labels are allowed, if only to be ignored."""
+        """The fields that users may pass; with one field, also labels, which are ignored."""
         return self.fields if len(self.fields) > 1 else (*self.fields, self.labels_field)
 
     @property
@@ -78,10 +79,14 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
         return self.data_field
 
     def field(self, name: str = "") -> Field:
-        """Returns the field of a name; the first one without a name."""
-        return next(field for field in self.fields if name in ("", field.name))
+        """Returns the field called `name`, or the first field."""
+        found = [field for field in self.fields if name in ("", field.name)]
+        if not found:
+            names = ", ".join(repr(field.name) for field in self.fields)
+            raise ValueError(f"`name` must be one of the fields {names}. Received: name={name!r}")
+        return found[0]
 
-    # The words of a step. ------------------------------------------------------------------------
+    # What a step is written in. ------------------------------------------------------------------
 
     def unpack(self, data) -> tuple:
         """Returns one tensor for each field of a batch; `None` for an absent one."""
@@ -93,11 +98,11 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
         """Splits a batch into parts of fresh examples; see `replicas.split_global_batch`."""
         return split_global_batch(batch, parts)
 
-    def mean_of_batch(self, values: tf.Tensor) -> tf.Tensor:
+    def batch_mean(self, values: tf.Tensor) -> tf.Tensor:
         """Averages over the global batch; the result is the same on every replica."""
-        return sum_over_replicas(self.mean(values))
+        return sum_over_replicas(global_mean(values))
 
-    def network(self, name: str, training: bool = False) -> keras.layers.Layer:
+    def active_network(self, name: str, training: bool = False) -> keras.layers.Layer:
         """Returns the network of a name; outside of training its moving average, if it has one."""
         if not training:
             for average in self._averages():
@@ -106,7 +111,7 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
         return getattr(self, name)
 
     def update_averages(self, batch: tf.Tensor) -> None:
-        """Lets all moving averages follow their networks after a step on a batch."""
+        """Updates all moving averages after a step on `batch`."""
         for average in self._averages():
             size = keras.ops.shape(batch)[0]
             average.update(getattr(self, average.network_name), size)
@@ -122,10 +127,10 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
         return self.check_labels(labels, x.shape[0])
 
     def check_labels(self, labels, num_examples: int) -> tf.Tensor | None:
-        """Returns the labels of a conditional model as int32, after a check.
+        """Checks labels and returns them as int32.
 
         Raises:
-            ValueError: If they do not fit, or the model is not conditional and there are any.
+            ValueError: If the labels are invalid, or the model is unconditional and received some.
         """
         if self.num_classes is not None:
             self.labels_field.check(labels, "labels", num_examples)
@@ -158,13 +163,14 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
     def served_networks(self) -> list[keras.layers.Layer]:
         """Lists the networks that the endpoints may call: those of the players."""
         names = [name for networks in self.players.values() for name in networks]
-        networks = [self.network(name) for name in names]
+        networks = [self.active_network(name) for name in names]
         return [network for network in networks if isinstance(network, keras.layers.Layer)]
 
     @property
     def was_trained(self) -> bool:
-        """Whether `fit` was called, or weights were loaded from a file."""
-        return self._was_trained
+        """Whether the model has taken a training step, or its weights come from a file."""
+        optimizers = [getattr(self, player, None) for player in self.players]
+        return self._was_trained or any(o is not None and o.iterations > 0 for o in optimizers)
 
     def export(
         self,
@@ -181,13 +187,13 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
         in mixed precision. There is a warning if the model was neither trained nor loaded.
 
         Args:
-            filepath: For a SavedModel the directory of the model's versions, in which `1` is made,
-                or such a version itself (`"serving/dcgan/1"`). Else a file.
+            filepath: For a SavedModel, the model's directory, in which version 1 is created, or a
+                version directory (`"serving/dcgan/1"`). For the other formats, a file.
             format: `"tf_saved_model"`: all endpoints, for TensorFlow Serving. `"onnx"` and
                 `"litert"`: one of them, for other runtimes, by Keras's own converters.
-            version: The version of a SavedModel, in place of 1.
-            endpoint: The endpoint for the other formats, in place of `"serving_default"`.
-            **kwargs: Keras's own for the other formats.
+            version: The version of a SavedModel, 1 by default.
+            endpoint: The endpoint for the other formats, `"serving_default"` by default.
+            **kwargs: Passed to Keras's converter for the other formats.
 
         Raises:
             FileExistsError: If the version or the file exists; nothing is overwritten.

@@ -11,16 +11,15 @@ from keras_genzoo.core.validation import check_positive
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class MovingAverage(keras.layers.Layer):
-    """A copy of a network whose weights follow those of the original with a delay.
+    """A copy of a network whose weights are an exponential moving average of the original's.
 
     A model that has one as an attribute updates it by `update_averages`, and reads it by
-    `network(name, training=False)`; evaluation, `sample` and export do so.
+    `active_network(name, training=False)`; evaluation, `sample` and export do so.
 
     Args:
         network: The original network.
         half_life: The number of examples after which half of the old weights is forgotten. It is
-            a tenth of the examples seen so far if that is less, and does not depend on the batch
-            size.
+            at most a tenth of the examples seen so far, and does not depend on the batch size.
         network_name: The name of the model's attribute, and of the constructor's argument, that
             holds the network.
 
@@ -38,8 +37,8 @@ class MovingAverage(keras.layers.Layer):
         except Exception as error:
             reason = " ".join(str(error).split())
             raise ValueError(
-                f"`{network_name}` must have a `get_config` that it can be copied by, for an "
-                f"`ema_half_life`. Received: a {type(network).__name__} that fails: {reason:.200}"
+                f"`{network_name}` must have a working `get_config`, by which `ema_half_life` "
+                f"copies it. Received: a {type(network).__name__} that fails: {reason:.200}"
             ) from error
         self.network.trainable = False
         if not self.network.built:
@@ -50,7 +49,7 @@ class MovingAverage(keras.layers.Layer):
         self.built = True
 
     def update(self, network: keras.Model, size) -> None:
-        """Follows the original after a step on `size` examples (of this replica)."""
+        """Updates the average after a step on `size` examples (of this replica)."""
         _, total = place_in_global_batch(size)
         self.seen.assign_add(tf.cast(total, tf.int64))
         seen = tf.cast(tf.convert_to_tensor(self.seen), tf.float32)

@@ -1,4 +1,4 @@
-"""Several optimizers in one model: what Keras and its callbacks expect of a model's only one."""
+"""Support for several optimizers in one model, where Keras and its callbacks expect one."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class OptimizerGroup:
     built = True
 
     def __init__(self, optimizers: list):
-        # Callbacks do not look behind loss scaling.
+        # Callbacks need the inner optimizers of those with loss scaling.
         self.optimizers = [without_loss_scale(optimizer) for optimizer in optimizers]
 
     @property
     def iterations(self):
-        """The first optimizer's count, which is the number of steps of `fit`."""
+        """The count of the first of `players`, which is the number of steps of `fit`."""
         return self.optimizers[0].iterations
 
     @property
@@ -49,7 +49,7 @@ class _AverageWeights(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         for name, variables in self.model.optimized_variables().items():
             optimizer = getattr(self.model, name)
-            if optimizer.iterations.numpy() > 0:  # else there is no average yet
+            if optimizer.iterations.numpy() > 0:  # otherwise there is no average yet
                 optimizer.finalize_variable_values(variables)
 
 
@@ -63,7 +63,7 @@ class _TerminateOnNaN(keras.callbacks.TerminateOnNaN):
         super().on_batch_end(batch, {"loss": sum((logs or {}).values())})
 
 
-def with_companions(model, callbacks):
+def with_optimizer_callbacks(model, callbacks):
     """Adds to the callbacks of `fit` what Keras does for models with one optimizer only.
 
     Args:
@@ -75,7 +75,7 @@ def with_companions(model, callbacks):
     """
     is_list = isinstance(callbacks, keras.callbacks.CallbackList)
     given = callbacks.callbacks if is_list else tf.nest.flatten(callbacks or [])
-    # Averages come first: callbacks that restore weights at the end have the last word.
+    # Averages come first, so that callbacks that restore weights at the end run later.
     chosen = [_AverageWeights(), *given]
     if any(isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in given):
         chosen.append(_TerminateOnNaN())

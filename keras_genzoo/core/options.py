@@ -6,11 +6,12 @@ import inspect
 import re
 import typing
 
+KERAS_OWN = ("name", "dtype")  # arguments that Keras documents
 PLACEHOLDER = re.compile(r"^( *)\{(\w+)\}$", re.MULTILINE)
 
 
 def expand_options(cls: type) -> None:
-    """Completes a class's signature and docstring by what its parents say.
+    """Completes a class's signature and docstring from its parent class.
 
     A constructor may take the arguments of its family as `**options: Unpack[SomeTypedDict]`, which
     type checkers read. For `inspect.signature`, `help` and completion they become keyword
@@ -41,7 +42,9 @@ def expand_options(cls: type) -> None:
 
     def documentation(match):
         indent, name = match.groups()
-        names = [*options] if name == "options" else [name]
+        if name not in ("options", *signature.parameters):
+            return match.group()
+        names = [key for key in options if key not in KERAS_OWN] if name == "options" else [name]
         return "\n".join(indent + line for key in names for line in _argument_lines(parent, key))
 
     if cls.__doc__:
@@ -62,4 +65,8 @@ def _argument_lines(parent, name) -> list[str]:
     """Returns the lines of a docstring that document an argument, without their indentation."""
     docstring = inspect.getdoc(parent) or ""
     found = re.search(rf"^    {name}: .*(?:\n {{8}}.*)*", docstring, re.MULTILINE)
-    return [line[4:] for line in found.group().splitlines()] if found else []
+    if not found:
+        raise ValueError(
+            f"{parent.__name__} must document its argument {name!r}. Received: nothing"
+        )
+    return [line[4:] for line in found.group().splitlines()]

@@ -1,6 +1,6 @@
 """Arithmetic over the replicas of a `tf.distribute` strategy.
 
-Outside of a replica, and on a single one, every function here does nothing more than is obvious.
+Outside of a replica, and on a single one, they reduce to an ordinary sum, mean or split.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def global_mean(values: tf.Tensor) -> tf.Tensor:
 def split_global_batch(tensors, parts: int) -> list[tuple]:
     """Splits a batch into parts, each holding every `parts`-th example of the global batch.
 
-    A batch of fewer examples than parts gives some of them twice rather than none.
+    A batch of fewer examples than parts repeats examples, so that no part is empty.
 
     Args:
         tensors: A tuple of tensors with the same first axis. `None` stays `None`.
@@ -70,7 +70,7 @@ def split_global_batch(tensors, parts: int) -> list[tuple]:
     split = []
     for part in range(parts):
         places = tf.range(part, tf.maximum(total, parts), parts) % total
-        if total is not size:
+        if total is not size:  # several replicas
             mine = (places >= offset) & (places < offset + size)
             places = tf.boolean_mask(places - offset, mine)
         split.append(tuple(None if t is None else tf.gather(t, places) for t in tensors))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import random
+import types
 
 import keras
 import numpy as np
@@ -13,14 +14,18 @@ from keras_genzoo.core.fields import Scalar, Vectors
 from keras_genzoo.core.validation import check_positive_int, check_seed
 from keras_genzoo.serving.endpoints import Endpoint
 
-PART = 256  # samples that are drawn at once
-MAX_SERVED = 10_000  # samples a request: callers must not control a server's memory
+MAX_SERVED = 10_000  # samples per request, so that callers cannot exhaust a server's memory
 
 
 class Sampling:
-    """The verb `sample` and its endpoint, for models that have a `draw`."""
+    """The verb `sample` and its endpoint, for models that have a `draw`.
+
+    Attributes:
+        samples_at_once: The number of samples in one call of `draw`.
+    """
 
     verbs = frozenset({"sample"})
+    samples_at_once = 256
 
     def draw(self, count: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor) -> tf.Tensor:
         """Draws new data; runs in a graph.
@@ -28,8 +33,8 @@ class Sampling:
         Args:
             count: The number of samples, a scalar int32.
             labels: For a conditional model the class of each sample, int32 `(count,)`.
-            seed: Two integers, as `tf.random.stateless_normal` and its kin take them. A `draw`
-                that needs several makes them by `tf.random.split`.
+            seed: Two integers, as `tf.random.stateless_normal` and similar functions take them. A
+                `draw` that needs several seeds makes them by `tf.random.split`.
 
         Returns:
             Float32 `(count, *data_shape)`.
@@ -50,8 +55,8 @@ class Sampling:
                 unless `labels` is given.
             labels: For a conditional model, the class of each sample, integers `(n,)`, in place of
                 `num_samples`. With `num_samples`, one int for all of them.
-            seed: An int in [0, 2**31). The same one gives the same samples; `None` gives others
-                each time.
+            seed: An int in [0, 2**31). The same one gives the same samples; `None` gives new
+                samples each time.
 
         Returns:
             Float32 `(n, *data_shape)`; images lie in [0, 1].
@@ -63,9 +68,14 @@ class Sampling:
         seed = random.SystemRandom().randrange(2**31 - 1) if seed is None else check_seed(seed)
         if num_samples is not None and np.ndim(labels) == 0 and labels is not None:
             labels = np.full(check_positive_int(num_samples, "num_samples"), labels)
+        elif labels is not None and np.ndim(labels) == 0:
+            raise ValueError(
+                "`num_samples` must be given with a single label. "
+                f"Received: num_samples=None, labels={labels!r}"
+            )
         elif (num_samples is None) == (labels is None):
             raise ValueError(
-                "`sample` takes either `num_samples` or `labels`. "
+                "`sample` takes either `num_samples` or an array of `labels`. "
                 f"Received: num_samples={num_samples!r}, labels={labels!r:.50}"
             )
         if labels is None:
@@ -79,7 +89,7 @@ class Sampling:
         return drawn.numpy()
 
     def draw_in_parts(self, count, labels, seed) -> tf.Tensor:
-        """Calls `draw` for 256 samples at a time, each time with another seed.
+        """Calls `draw` for `samples_at_once` samples at a time, each time with another seed.
 
         Args:
             count: The number of samples, a scalar int32 tensor.
@@ -88,14 +98,14 @@ class Sampling:
         """
 
         def add_part(part, drawn):
-            start = part * PART
-            size = tf.minimum(PART, count - start)
+            start = part * self.samples_at_once
+            size = tf.minimum(self.samples_at_once, count - start)
             classes = None if labels is None else labels[start : start + size]
             # Labels are drawn with (seed, 1); the even numbers are for the parts.
             part_seed = tf.stack([seed, tf.cast(2 * part, tf.int64)])
             return part + 1, drawn.write(part, self.draw(size, classes, part_seed))
 
-        parts = (count + PART - 1) // PART
+        parts = -(-count // self.samples_at_once)
         shape = [None, *self.data_shape]
         drawn = tf.TensorArray(tf.float32, parts, infer_shape=False, element_shape=shape)
         _, drawn = tf.while_loop(
@@ -106,14 +116,19 @@ class Sampling:
         return samples
 
     def _graph_function(self):
-        """Returns `draw_in_parts`, compiled again if the networks are others than before."""
-        networks = [id(network) for network in self.served_networks()]
-        if getattr(self, "_drawn_by", None) != networks:
-            self._drawn_by = networks
-            # Wrapped, for TensorFlow would warn of the same method compiled for several models.
+        """Returns `draw_in_parts` as a graph function, compiled again if a network was replaced."""
+        networks, compiled = self.served_networks(), getattr(self, "_compiled_draw", None)
+        if compiled is None or any(
+            a is not b for a, b in zip(networks, compiled.networks, strict=True)
+        ):
+            # Wrap it, because TensorFlow would warn of one method compiled for several models.
             function = functools.partial(self.draw_in_parts)
-            self._draw_function = tf.function(function, reduce_retracing=True)
-        return self._draw_function
+            function = tf.function(function, reduce_retracing=True)
+            # A namespace, because Keras would save the networks of a list a second time.
+            self._compiled_draw = compiled = types.SimpleNamespace(
+                networks=networks, function=function
+            )
+        return compiled.function
 
     def _draw_labels(self, count, seed):
         return tf.random.stateless_uniform((count,), (seed, 1), 0, self.num_classes, tf.int32)
@@ -128,7 +143,7 @@ class Sampling:
         return {"sample": endpoint} | super().endpoints()
 
     def serve_sample(self, num_samples, seed, labels) -> tf.Tensor:
-        """Draws as `sample` does. A negative seed is none; no labels, or 0 samples, are not given.
+        """Draws as `sample` does. A negative seed, empty labels and 0 samples count as not given.
 
         Args:
             num_samples: A scalar int32 tensor.

@@ -25,7 +25,7 @@ class Saving:
         return model
 
     def get_config(self) -> dict:
-        """Returns the constructor's arguments: the value of each is the attribute of its name."""
+        """Returns the constructor's arguments, each read from the attribute of its name."""
         config = super().get_config()
         parameters = inspect.signature(type(self)).parameters.values()
         unnamed = [p.name for p in parameters if p.kind is p.VAR_POSITIONAL]
@@ -50,7 +50,7 @@ class Saving:
             return None
         arguments = {name: getattr(self, name) for name in self.players}
         arguments |= self._compile_arguments
-        # Metrics may share a network. Keras would save it once, and then look for it in each.
+        # Metrics may share a network. Keras would save it once, and fail to find it in the others.
         metrics = tf.nest.flatten(arguments.pop("metrics", None) or [])
         left_out = [m for m in metrics if getattr(m, "feature_extractor", None) is not None]
         arguments["metrics"] = [m for m in metrics if m not in left_out] or None
@@ -75,7 +75,7 @@ class Saving:
         Raises:
             FileExistsError: If there is something at `filepath` and `overwrite` is false.
         """
-        # Checked here, for Keras's own errors would name the temporary path.
+        # Check here, because Keras's errors would name the temporary path.
         if zipped is False:
             self._check_directory(filepath)
         elif not os.fspath(filepath).endswith(".keras"):
@@ -87,7 +87,7 @@ class Saving:
 
     @staticmethod
     def _check_directory(filepath):
-        """Raises if a directory has other files than a saved model's, which would be lost."""
+        """Raises if the directory has files that saving would delete."""
         parts = {"config.json", "metadata.json", "model.weights.h5", "assets"}
         if os.path.isdir(filepath) and not parts.issuperset(os.listdir(filepath)):
             raise FileExistsError(
@@ -101,7 +101,7 @@ class Saving:
         Raises:
             FileExistsError: If there is something at `filepath` and `overwrite` is false.
         """
-        if max_shard_size is not None:  # several files: Keras's own way
+        if max_shard_size is not None:  # Keras writes shards itself
             return super().save_weights(filepath, overwrite, max_shard_size)
         if not os.fspath(filepath).endswith(".weights.h5"):
             raise ValueError(
@@ -144,7 +144,7 @@ class Saving:
         before = [variable.numpy() for variable in variables]
         try:
             with warnings.catch_warnings():
-                if not skip_mismatch:  # else Adam would start from zero, silently
+                if not skip_mismatch:  # otherwise Adam would start from zero, silently
                     warnings.filterwarnings("error", "Skipping variable loading for optimizer")
                 super().load_weights(filepath, skip_mismatch, **kwargs)
         except Exception as error:
@@ -179,5 +179,5 @@ class Saving:
         super().load_own_variables(values)
         for generator, state in zip(generators, states, strict=True):
             if state is None:
-                raise ValueError(f"the file has not the states of {len(states)} random seeds")
+                raise ValueError(f"the file lacks the states of {len(states)} random seeds")
             generator.state.assign(state)

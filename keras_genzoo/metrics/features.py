@@ -1,4 +1,4 @@
-"""Feature extractors of images, in whose features metrics compare them."""
+"""Feature extractors of images for the metrics."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from keras_genzoo.files import replacing
 def inception(
     image_shape: Sequence[int], *, resize: bool = False, weights: str | None = "imagenet"
 ):
-    """Builds InceptionV3 up to its 2,048 pooled features, for images in [0, 1].
+    """Builds InceptionV3 without its classification layer, for images in [0, 1].
 
-    The weights are those of `keras.applications`, downloaded at first use. Published FIDs come from
-    another network, the Inception of 2015 in TensorFlow-Slim, which pools and preprocesses images
-    differently: values of the two are not comparable.
+    The weights are those of `keras.applications`, which downloads them at first use. Published FIDs
+    come from another network, the Inception of 2015 in TensorFlow-Slim, which pools and
+    preprocesses images differently, so they are not comparable with values of this network.
 
     Args:
         image_shape: `(height, width, channels)`, with one channel (grey) or three (colour).
-        resize: Whether to resize images to 299×299, the size that the network was trained on. It
-            must be true for images with a side of fewer than 75 pixels.
-        weights: As in `keras.applications`. `None` gives random weights.
+        resize: If true, images are resized to 299×299, the size that the network was trained on.
+            It must be true for images with a side of fewer than 75 pixels.
+        weights: `"imagenet"`, the path of a file of weights, or `None` for random weights.
 
     Returns:
         A Keras model that maps `(batch, *image_shape)` to `(batch, 2048)`.
 
     Raises:
-        ValueError: If the network cannot take images of this shape.
+        ValueError: If the network does not accept images of this shape.
     """
     sizes = tuple(image_shape) if hasattr(image_shape, "__iter__") else ()
     if len(sizes) != 3:
@@ -45,7 +45,7 @@ def inception(
         )
     if not resize and min(height, width) < 75:
         raise ValueError(
-            "`image_shape` must have 75 pixels or more a side, unless `resize=True`. "
+            "`image_shape` must have sides of at least 75 pixels, unless `resize=True`. "
             f"Received: image_shape={image_shape}"
         )
     x = inputs = keras.Input(sizes)
@@ -67,36 +67,38 @@ def train_classifier(
     epochs: int = 10,
     verbose: int | str = "auto",
 ) -> keras.Model:
-    """Trains a small convolutional classifier of images, for metrics of samples.
+    """Trains a small convolutional classifier of images, which metrics use to evaluate samples.
 
     Args:
-        dataset: Batches of images (uint8, or floats in [0, 1]) and of labels, integers from 0. May
-            be `None` if there is a classifier at `path`.
-        path: A `.keras` file. If it exists, the classifier in it is returned, provided that it
-            takes the same images and classes; otherwise the trained one is saved there.
+        dataset: A `tf.data.Dataset` of batches `(images, labels)`. Images are `(batch, height,
+            width, channels)`, uint8 or floats in [0, 1], and labels are integers from 0 on. May be
+            `None` if there is a classifier at `path`.
+        path: The path of a `.keras` file. If the file exists, the classifier in it is returned;
+            otherwise, the trained classifier is saved there. `None` saves nothing.
         epochs: The number of epochs.
-        verbose: As in `fit`.
+        verbose: The verbosity of `fit`.
 
     Returns:
         A Keras model that maps images, floats in [0, 1], to probabilities `(batch, classes)`.
-        `penultimate` makes a feature extractor of it.
+        `penultimate` turns it into a feature extractor.
 
     Raises:
-        ValueError: If the data set or the path does not fit, before any training.
+        ValueError: If `dataset` or `path` is invalid, or if the classifier at `path` is for other
+            images or another number of classes. This is checked before any training.
     """
     if path is not None and not os.fspath(path).endswith(".keras"):
         raise ValueError(f"`path` must end in .keras. Received: path={os.fspath(path)!r}")
     exists = path is not None and os.path.exists(path)
     if exists and dataset is None:
         return keras.saving.load_model(path)
-    shape, classes = _check_labelled(dataset)
+    shape, classes = _check_labelled_images(dataset)
     if exists:
         classifier = keras.saving.load_model(path)
         known = (tuple(classifier.input_shape[1:]), classifier.output_shape[-1])
         if known != (shape, classes):
             raise ValueError(
                 f"`path` must hold a classifier of data {shape} in {classes} classes. "
-                f"Received: {os.fspath(path)!r}, one of {known[0]} in {known[1]}"
+                f"Received: {os.fspath(path)!r}, a classifier of {known[0]} in {known[1]} classes"
             )
         return classifier
     model = _build_classifier(shape, classes)
@@ -107,8 +109,8 @@ def train_classifier(
 
     model.fit(dataset.map(scale), epochs=epochs, verbose=verbose, shuffle=False)
     if path is not None:
-        with replacing(path) as place:
-            model.save(place)
+        with replacing(path) as temporary:
+            model.save(temporary)
     return model
 
 
@@ -125,13 +127,14 @@ def _build_classifier(shape, classes):
     return model
 
 
-def _check_labelled(dataset):
+def _check_labelled_images(dataset):
     """Returns the shape of the images, `(height, width, channels)`, and the number of classes."""
     spec = getattr(dataset, "element_spec", None)
     if isinstance(spec, tuple) and len(spec) == 2 and all(hasattr(s, "shape") for s in spec):
         images, labels = spec
-        kinds = (images.dtype.is_floating or images.dtype == tf.uint8) and labels.dtype.is_integer
-        if kinds and (images.shape.rank, labels.shape.rank) == (4, 1):
+        image_type_is_valid = images.dtype.is_floating or images.dtype == tf.uint8
+        types_are_valid = image_type_is_valid and labels.dtype.is_integer
+        if types_are_valid and (images.shape.rank, labels.shape.rank) == (4, 1):
             return tuple(images.shape[1:]), _count_classes(dataset)
     raise ValueError(
         "`dataset` must be a tf.data.Dataset of batches of images (batch, height, width, channels) "
@@ -141,10 +144,11 @@ def _check_labelled(dataset):
 
 
 def _count_classes(dataset):
+    """Returns the number of classes, one more than the highest label; checks all batches."""
     classes = 0
     for images, labels in dataset:
         low, high = float(tf.reduce_min(images)), float(tf.reduce_max(images))
-        # Resized and turned images may leave [0, 1] by rounding.
+        # Rounding errors of resizing or rotation may leave [0, 1] slightly.
         if images.dtype.is_floating and not (low > -1e-3 and high < 1 + 1e-3):
             raise ValueError(
                 "`dataset` must hold images as floats in [0, 1], or uint8. "
@@ -152,27 +156,28 @@ def _count_classes(dataset):
             )
         if int(tf.reduce_min(labels)) < 0:
             raise ValueError(
-                "`dataset` must hold labels from 0 on. "
+                "`dataset` must hold labels that are at least 0. "
                 f"Received: a label of {int(tf.reduce_min(labels))}"
             )
         classes = max(classes, 1 + int(tf.reduce_max(labels)))
     if not classes:
-        raise ValueError("`dataset` must hold one batch or more. Received: an empty one")
+        raise ValueError("`dataset` must hold at least one batch. Received: an empty one")
     return classes
 
 
 def penultimate(classifier: keras.Model) -> keras.Model:
-    """Returns the model whose outputs are the inputs of a classifier's last layer.
+    """Returns a feature extractor: a classifier without its last layer.
 
     Args:
-        classifier: A Keras model of layers, such as `train_classifier` returns.
+        classifier: A built Keras model of layers, such as `train_classifier` returns.
 
     Returns:
-        A Keras model that maps images to features `(batch, features)`.
+        A Keras model that maps images, floats in [0, 1], to features `(batch, features)`. It shares
+        its layers with the classifier.
     """
     if not getattr(classifier, "built", False) or not getattr(classifier, "layers", None):
         raise ValueError(
-            "`classifier` must be a Keras model of layers that is built. "
+            "`classifier` must be a Keras model of layers, and must be built. "
             f"Received: classifier={classifier!r:.50}"
         )
     return keras.Model(classifier.inputs, classifier.layers[-1].input, name="features")

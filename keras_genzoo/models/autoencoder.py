@@ -17,7 +17,7 @@ from keras_genzoo.serving.endpoints import Endpoint
 
 
 class EncoderDecoder(GenerativeModel):
-    """The base of the autoencoders; as it stands, it minimises the squared error.
+    """The base of the autoencoders; by default it minimises the squared error.
 
     A subclass calls `build_networks` at the end of its constructor, and overrides what its paper
     changes: most often `forward`.
@@ -27,7 +27,7 @@ class EncoderDecoder(GenerativeModel):
         latent_dim: The number of dimensions of a code.
         num_classes: The number of classes, if the networks also see a label.
         bounded: Whether the data must lie in [0, 1]; by default images must and vectors need not.
-        **kwargs: Keras's own, such as `name`.
+        **kwargs: Passed to Keras, such as `name`.
     """
 
     verbs = frozenset({"encode", "decode", "reconstruct", "anomaly_score"})
@@ -47,7 +47,7 @@ class EncoderDecoder(GenerativeModel):
         self.latent_dim = validation.check_positive_int(latent_dim, "latent_dim")
 
     def build_networks(self, encoder: keras.Model | None, decoder: keras.Model | None) -> None:
-        """Takes the networks given, or the default ones, after a check that they fit the data."""
+        """Sets the given or default networks and checks their shapes."""
         self.encoder = self.default_encoder() if encoder is None else encoder
         self.decoder = self.default_decoder() if decoder is None else decoder
         labels = {} if self.num_classes is None else {"labels": ()}
@@ -66,11 +66,11 @@ class EncoderDecoder(GenerativeModel):
         return "sigmoid" if networks.is_image(self.data_shape) else None
 
     def default_encoder(self) -> keras.Model:
-        """Builds the encoder that is used unless one is given."""
+        """Builds the default encoder."""
         return networks.encoder(self.data_shape, self.encoder_outputs)
 
     def default_decoder(self) -> keras.Model:
-        """Builds the decoder that is used unless one is given."""
+        """Builds the default decoder."""
         return networks.decoder(
             self.data_shape, self.latent_dim, output_activation=self.output_activation
         )
@@ -107,7 +107,7 @@ class EncoderDecoder(GenerativeModel):
         return run(self.decoder, codes, labels, training=training)
 
     def squared_error(self, x, reconstruction):
-        """Averages the squared error over the numbers of each example, `(batch,)`."""
+        """Averages the squared error over the features of each example, `(batch,)`."""
         return tf.reduce_mean((x - reconstruction) ** 2, axis=list(range(1, len(x.shape))))
 
     def forward(self, x, labels, training):
@@ -201,7 +201,7 @@ class Autoencoder(EncoderDecoder):
         hidden_units: The widths of the encoder's hidden layers; the decoder has them in reverse.
         encoder: Replaces the default network: maps data to codes `(batch, latent_dim)`.
         decoder: Replaces the default network: maps codes to data.
-        **kwargs: Keras's own, such as `name`.
+        **kwargs: Passed to Keras, such as `name`.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.

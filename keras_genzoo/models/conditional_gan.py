@@ -15,7 +15,7 @@ from keras_genzoo.models.gan import GAN, GANOptions
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class ConditionalGAN(GAN):
-    """A GAN whose two networks see a label: the class of what to generate can be asked for.
+    """A GAN whose two networks see a label, so that samples of a chosen class can be drawn.
 
     Images get DCGAN's networks, vectors multi-layer perceptrons. The generator sees the one-hot
     label beside its latents, the discriminator projects its features on a vector of the class.
@@ -42,8 +42,9 @@ class ConditionalGAN(GAN):
     ```
 
     Reference: Mirza & Osindero, Conditional Generative Adversarial Nets, 2014. Differs from the
-    paper: convolutions, and in the discriminator a projection (Miyato & Koyama, ICLR 2018) in
-    place of concatenation.
+    paper: convolutions for images, no separate layer for the label, one batch of noise for both
+    players, and in the discriminator a projection (Miyato & Koyama, ICLR 2018) instead of
+    concatenation.
     """
 
     def __init__(

@@ -22,7 +22,7 @@ class ConvolutionalAutoencoder(EncoderDecoder):
             them in reverse. `None`: 32, doubled a stage, until the shorter side is at most 4.
         encoder: Replaces the default network: maps images to codes `(batch, latent_dim)`.
         decoder: Replaces the default network: maps codes to images.
-        **kwargs: Keras's own, such as `name`.
+        **kwargs: Passed to Keras, such as `name`.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.

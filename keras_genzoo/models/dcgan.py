@@ -43,7 +43,8 @@ class DCGAN(GAN):
 
     Reference: Radford, Metz & Chintala, Unsupervised Representation Learning with Deep
     Convolutional Generative Adversarial Networks, ICLR 2016. Differs from the paper: 4×4 kernels,
-    latents from a Gaussian, as many stages as bring the shorter side to about 4 pixels.
+    latents from a Gaussian, one batch of them for both players, BatchNormalization with momentum
+    0.9, and as many stages as bring the shorter side to at most 7 pixels.
     """
 
     def __init__(

@@ -27,7 +27,7 @@ class DenoisingAutoencoder(EncoderDecoder):
             Gaussian noise of standard deviation 0.5.
         encoder: Replaces the default network: maps data to codes `(batch, latent_dim)`.
         decoder: Replaces the default network: maps codes to data.
-        **kwargs: Keras's own, such as `name`.
+        **kwargs: Passed to Keras, such as `name`.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
@@ -42,7 +42,8 @@ class DenoisingAutoencoder(EncoderDecoder):
     ```
 
     Reference: Vincent et al., Extracting and Composing Robust Features with Denoising
-    Autoencoders, ICML 2008. Differs from the paper: squared error, no stacking.
+    Autoencoders, ICML 2008. Differs from the paper: Gaussian noise by
+    default (masking is `genzoo.layers.MaskingNoise`), squared error, untied weights, no stacking.
     """
 
     verbs = EncoderDecoder.verbs | {"corrupt"}
@@ -76,7 +77,7 @@ class DenoisingAutoencoder(EncoderDecoder):
         return data_field(self.data_shape, bounded=False)
 
     def forward(self, x, labels, training):
-        # Evaluation corrupts too, for it measures the denoising.
+        # Evaluation corrupts too, because it measures the denoising.
         corrupted = self.corruption(x, training=True)
         reconstruction = self.reconstruct_step(corrupted, labels, training)
         return self.squared_error(x, reconstruction), reconstruction, {}

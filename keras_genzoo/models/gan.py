@@ -36,9 +36,10 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
 
     Its parts combine freely: networks × loss × penalty × conditioning × critic steps × packing ×
     augmentation. A batch of `fit` is split into `critic_steps` parts, so that each step of the
-    discriminator sees fresh data; the generator's step reuses the last part's latents. Logs:
-    `generator_loss`, `discriminator_loss` (without the penalty) and, where there is one,
-    `gradient_penalty` and the `augmentation_strength` of a layer that changes it.
+    discriminator sees fresh data; the generator's step reuses the last part's generated batch.
+
+    Logs: `generator_loss`, `discriminator_loss` (without the penalty), `gradient_penalty` if there
+    is one, and the `augmentation_strength` of a layer that changes it.
 
     Args:
         data_shape: `(features,)` or `(height, width, channels)`.
@@ -76,8 +77,9 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
     ```
 
     Reference: Goodfellow et al., Generative Adversarial Nets, NeurIPS 2014. Differs from the
-    paper: leaky ReLU in the discriminator in place of maxout and dropout, Adam in place of
-    momentum.
+    paper: by default the non-saturating loss of its section 3 instead of Algorithm 1's minimax, one
+    batch of noise for both players, leaky ReLU in the discriminator instead of maxout and dropout,
+    Adam instead of momentum.
     """
 
     players = {
@@ -136,7 +138,7 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
             )
 
     def default_generator(self) -> keras.Model:
-        """Builds the generator that is used unless one is given."""
+        """Builds the default generator."""
         return networks.dense_decoder(
             self.data_shape,
             self.latent_dim,
@@ -145,7 +147,7 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
         )
 
     def default_discriminator(self) -> keras.Model:
-        """Builds the discriminator that is used unless one is given."""
+        """Builds the default discriminator."""
         return networks.dense_discriminator(
             self.data_shape, num_classes=self.num_classes, packing=self.packing
         )
@@ -173,10 +175,10 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
 
     def generate(self, latents, labels, training):
         """Maps latents to data, float32; outside of training by the average, if there is one."""
-        return run(self.network("generator", training), latents, labels, training=training)
+        return run(self.active_network("generator", training), latents, labels, training=training)
 
     def score(self, data, labels, training):
-        """Returns the discriminator's scores of what the view shows it, float32 `(batch,)`."""
+        """Returns the discriminator's scores of data as its view shows them, float32 `(batch,)`."""
         return run(self.discriminator, data, labels, training=training)[:, 0]
 
     def gradient_penalty(self, real, fake, labels, noise, training):
@@ -193,8 +195,8 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
                 fake = self.generate(latents, labels, training=True)
 
             # Update the discriminator.
-            shown_real, _ = self.view(real, labels, training=True)
-            shown_fake, shown_labels = self.view(tf.stop_gradient(fake), labels, training=True)
+            shown_real, shown_labels = self.view(real, labels, training=True)
+            shown_fake, _ = self.view(tf.stop_gradient(fake), labels, training=True)
             with tf.GradientTape() as tape:
                 real_scores = self.score(shown_real, shown_labels, training=True)
                 fake_scores = self.score(shown_fake, shown_labels, training=True)
@@ -211,7 +213,8 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
                 augmentation_strength=self.view.strength,
             )
 
-        # Update the generator. The updated discriminator scores the last fakes once more.
+        # Update the generator. Its tape goes on recording, so that the generator runs once; the
+        # updated discriminator scores the last fakes again.
         with generator_tape:
             fake_scores = self.score(*self.view(fake, labels, training=True), training=True)
             generator_loss = self.loss.generator_loss(fake_scores)
@@ -224,8 +227,8 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
         real, labels = self.unpack(data)
         noise = self.evaluation_noise
         fake = self.generate(self.draw_latents(real, noise), labels, training=False)
-        shown_real, _ = self.view(real, labels)
-        shown_fake, shown_labels = self.view(fake, labels)
+        shown_real, shown_labels = self.view(real, labels)
+        shown_fake, _ = self.view(fake, labels)
         real_scores = self.score(shown_real, shown_labels, training=False)
         fake_scores = self.score(shown_fake, shown_labels, training=False)
         penalty = self.gradient_penalty(shown_real, shown_fake, shown_labels, noise, False)
@@ -240,4 +243,4 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
 
     @property
     def _boundary(self):
-        return getattr(self.loss, "boundary", 0.0)  # a loss of the user's own may have none
+        return getattr(self.loss, "boundary", 0.0)  # users' losses need not have one

@@ -15,23 +15,23 @@ from keras_genzoo.models.autoencoder import EncoderDecoder
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class SparseAutoencoder(EncoderDecoder):
-    """An autoencoder whose code units, sigmoids, are seldom active.
+    """An autoencoder whose sigmoid code units are rarely active.
 
-    It adds to the squared error, averaged over the numbers of an example,
+    It adds to the squared error, averaged over the features of an example,
     `kl_weight` Σⱼ KL(target_rate ‖ ρⱼ) + `l1_weight` Σⱼ |aⱼ|, where aⱼ is the activation of unit j
     and ρⱼ its mean over the batch. An activation counts as the probability that its unit is active,
     so that `active_fraction`, the mean activation, is logged for comparison with the target rate.
 
     Args:
         data_shape: `(features,)` or `(height, width, channels)`; images get convolutional networks.
-        latent_dim: The number of units of the code, often larger than that of the data.
+        latent_dim: The number of units of the code, often larger than the number of features.
         target_rate: The mean activation at which the sparsity costs nothing, in (0, 1).
         kl_weight: The weight of the KL divergence, at least 0.
         l1_weight: The weight of the L1 norm of an example's code, at least 0.
         encoder: Replaces the default network: maps data to activations in [0, 1],
             `(batch, latent_dim)`.
         decoder: Replaces the default network: maps codes to data.
-        **kwargs: Keras's own, such as `name`.
+        **kwargs: Passed to Keras, such as `name`.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
@@ -44,8 +44,10 @@ class SparseAutoencoder(EncoderDecoder):
     model.fit(images, epochs=1, verbose=0)
     ```
 
-    Reference: Ng, Sparse autoencoder, CS294A lecture notes, 2011. Differs from the paper:
-    rates are means over the batch, not over the data set, and the weights are trained by Adam.
+    Reference: Ng, Sparse autoencoder, CS294A lecture notes, 2011. Differs from the
+    notes: rates are means over the batch and not over the data set, the squared error is a mean (so
+    that `kl_weight` is not comparable with their β), there is no weight decay, an L1 term is
+    possible, images get convolutions, and Adam trains the weights.
     """
 
     def __init__(
@@ -78,7 +80,7 @@ class SparseAutoencoder(EncoderDecoder):
         activations = self.encode_step(x, labels, training)
         reconstruction = self.decode_step(activations, labels, training)
         error = self.squared_error(x, reconstruction)
-        rates = self.mean_of_batch(activations)
+        rates = self.batch_mean(activations)
         sparsity = self.kl_weight * bernoulli_kl(self.target_rate, rates)
         sparsity += self.l1_weight * tf.reduce_sum(tf.abs(activations), axis=-1)
         logs = {

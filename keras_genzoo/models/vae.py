@@ -39,7 +39,7 @@ class VAE(LatentSampling, EncoderDecoder):
             mean and log-variance side by side, `(batch, 2 * latent_dim)`.
         decoder: Replaces the default network: maps latents (or `[latents, labels]`) to the
             likelihood's parameters: logits (Bernoulli) or means (Gaussian).
-        **kwargs: Keras's own, such as `name`.
+        **kwargs: Passed to Keras, such as `name`.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
@@ -55,7 +55,8 @@ class VAE(LatentSampling, EncoderDecoder):
     ```
 
     Reference: Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014. Differs from the
-    paper: ReLU (and for images convolutional) networks, trained by Adam.
+    paper: ReLU networks, convolutional with BatchNormalization for images, trained by Adam; one
+    learned standard deviation for the Gaussian likelihood.
     """
 
     verbs = EncoderDecoder.verbs | {"sample", "log_likelihood"}
@@ -67,7 +68,7 @@ class VAE(LatentSampling, EncoderDecoder):
         data_shape: Sequence[int],
         latent_dim: int = 16,
         beta: float = 1.0,
-        likelihood: str = "bernoulli",
+        likelihood: str | keras.layers.Layer = "bernoulli",
         *,
         num_classes: int | None = None,
         encoder: keras.Model | None = None,
@@ -76,7 +77,7 @@ class VAE(LatentSampling, EncoderDecoder):
     ):
         check_not_negative(beta=beta)
         likelihood = likelihoods.get(likelihood)
-        bounded = True if likelihood.bounded else None
+        bounded = True if getattr(likelihood, "bounded", False) else None
         super().__init__(data_shape, latent_dim, num_classes=num_classes, bounded=bounded, **kwargs)
         self.beta, self.likelihood = beta, likelihood
         self.build_networks(encoder, decoder)
@@ -88,7 +89,7 @@ class VAE(LatentSampling, EncoderDecoder):
     @property
     def output_activation(self):
         # A Bernoulli likelihood takes logits.
-        return None if self.likelihood.bounded else super().output_activation
+        return None if getattr(self.likelihood, "bounded", False) else super().output_activation
 
     def default_encoder(self):
         return networks.encoder(self.data_shape, self.encoder_outputs, num_classes=self.num_classes)

@@ -28,7 +28,8 @@ class WGAN(GAN):
     """A GAN that estimates the Wasserstein distance with a critic of clipped weights.
 
     Each step of `fit` is Algorithm 1's: five steps of the critic, each on its own fifth of the
-    batch, then one of the generator. The paper's batches of 64 are so `batch_size=320`. Images get
+    batch, then one of the generator. For the paper's batches of 64, pass
+    `batch_size=320`. Images get
     DCGAN's networks, vectors multi-layer perceptrons.
 
     Args:
@@ -53,7 +54,8 @@ class WGAN(GAN):
     ```
 
     Reference: Arjovsky, Chintala & Bottou, Wasserstein GAN, ICML 2017. Differs from the paper: the
-    generator's step reuses the last critic step's latents.
+    generator's step reuses the last critic step's latents. Clipping also bounds the scales and
+    shifts of BatchNormalization.
     """
 
     def __init__(

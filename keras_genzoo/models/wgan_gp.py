@@ -14,10 +14,11 @@ from keras_genzoo.models.gan import GAN, GANOptions
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class WGANGP(GAN):
-    """A Wasserstein GAN whose critic is held Lipschitz by a gradient penalty.
+    """A Wasserstein GAN whose critic is kept Lipschitz by a gradient penalty.
 
     Each step of `fit` is Algorithm 1's: five steps of the critic, each on its own fifth of the
-    batch, then one of the generator. The paper's batches of 64 are so `batch_size=320`. Images get
+    batch, then one of the generator. For the paper's batches of 64, pass
+    `batch_size=320`. Images get
     DCGAN's networks, without BatchNormalization in the critic; vectors multi-layer perceptrons.
 
     Args:
@@ -41,7 +42,8 @@ class WGANGP(GAN):
     ```
 
     Reference: Gulrajani et al., Improved Training of Wasserstein GANs, NeurIPS 2017. Differs from
-    the paper: the generator's step reuses the last critic step's latents.
+    the paper: no layer normalization in the critic; the generator's step reuses the last critic
+    step's latents.
     """
 
     def __init__(

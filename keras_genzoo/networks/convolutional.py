@@ -1,8 +1,8 @@
 """Strided convolutional networks for images of any height, width and number of channels.
 
 Each stage of an encoder or discriminator halves the height and width, and each stage of a decoder
-or generator doubles them. A decoder starts from the smallest size that, doubled at each stage, covers
-the image, and crops its output to the size of the image.
+or generator doubles them. A decoder starts from the smallest size that covers the image after all
+doublings, and crops its output to the size of the image.
 
 Reference: Radford, Metz & Chintala, Unsupervised Representation Learning with Deep Convolutional
 Generative Adversarial Networks, ICLR 2016.
@@ -33,7 +33,8 @@ def default_filters(
     """Returns the number of filters of each stage, the stage next to the image first.
 
     There are as many stages as it takes to shrink the shorter side of the image to `max_side`
-    pixels or fewer, but at least one. The number of filters doubles at each stage, up to `8 * base`.
+    pixels or fewer, but at least one. The number of filters doubles at each stage, up to
+    `8 * base`.
 
     Args:
         image_shape: `(height, width, channels)`.
@@ -47,7 +48,13 @@ def default_filters(
 
 
 def autoencoder_filters(image_shape: Sequence[int]) -> tuple[int, ...]:
-    """Returns the default filters of an autoencoder: 32, 64, ..., down to 4 pixels or fewer."""
+    """Returns `default_filters` with the defaults of an autoencoder.
+
+    The first stage has 32 filters, and the last one leaves 4 pixels or fewer.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+    """
     return default_filters(image_shape, base=32, max_side=4)
 
 

@@ -27,7 +27,7 @@ def export(model, filepath, format="tf_saved_model", *, version=None, endpoint=N
         unknown = [*(kwargs.keys() - {"verbose"}), *(["endpoint"] if endpoint else [])]
         if unknown:
             raise ValueError(
-                "A SavedModel has all endpoints; its arguments are `version` and `verbose`. "
+                "A SavedModel contains all endpoints and takes only `version` and `verbose`. "
                 f"Received: {', '.join(sorted(unknown))}"
             )
         _warn_if_untrained(model)
@@ -69,8 +69,8 @@ def description(model) -> dict:
 def _warn_if_untrained(model):
     if not model.was_trained:
         warnings.warn(
-            f"This {type(model).__name__} has taken no training step, and is exported with the "
-            "weights that it has. Call `fit` or `load_weights` first, unless you want these.",
+            f"This {type(model).__name__} has taken no training step: its weights are the initial "
+            "ones. Call `fit` or `load_weights` before `export`.",
             stacklevel=4,
         )
 
@@ -109,11 +109,11 @@ def _check_endpoint_arguments(model, filepath, format, name, kwargs):
     if format == "onnx" and kwargs.keys() - {"verbose", "opset_version"}:  # Keras ignores them
         raise ValueError(
             "format='onnx' takes `opset_version` and `verbose`. "
-            f"Received: {', '.join(sorted(kwargs))}"
+            f"Received: {', '.join(sorted(kwargs.keys() - {'verbose', 'opset_version'}))}"
         )
     if "://" in filepath:
         raise ValueError(
-            f"format={format!r} writes to a local file, to be copied. "
+            f"format={format!r} writes to a local file; copy it afterwards. "
             f"Received: filepath={filepath!r}"
         )
 
@@ -152,7 +152,11 @@ def _layers_with_tables(networks):
     """
     resource = tf.saved_model.experimental.TrackableResource
     layers = [layer for network in networks for layer in flatten_layers(network)]
-    return [la for la in layers if any(isinstance(value, resource) for value in vars(la).values())]
+    return [
+        layer
+        for layer in layers
+        if any(isinstance(value, resource) for value in vars(layer).values())
+    ]
 
 
 @contextlib.contextmanager

@@ -13,7 +13,16 @@ import numpy as np
 import tensorflow as tf
 
 from contract.cases import BATCH
-from contract.runs import assert_equal, averaging_adam, compare, run, state, values
+from contract.runs import (
+    assert_equal,
+    averaging_adam,
+    compare,
+    record_critic_steps,
+    run,
+    sorted_rows,
+    state,
+    values,
+)
 from keras_genzoo.core import keras_internals
 from keras_genzoo.core.model import GenerativeModel
 
@@ -80,36 +89,6 @@ def check_fresh_data(case):
         for part in parts:
             found = any(np.array_equal(part, x) for x in scored)
             assert found, "a part of the batch did not reach the discriminator"
-
-
-def record_critic_steps(model, data):
-    """Trains on `data` for one epoch.
-
-    Returns:
-        `(parts, scored)`: the data of the parts that batches were split into, and all data that
-        the discriminator scored.
-    """
-    split, score = model.split, model.score
-    parts, scored = [], []
-
-    def recording_split(*arguments):
-        result = split(*arguments)
-        parts.extend(real.numpy() for real, *_ in result)
-        return result
-
-    def recording_score(data, *arguments, **options):
-        scored.append(data.numpy())
-        return score(data, *arguments, **options)
-
-    model.split, model.score = recording_split, recording_score
-    model.fit(data, verbose=0)
-    return parts, scored
-
-
-def sorted_rows(x):
-    """Flattens each example, and sorts the examples."""
-    x = np.reshape(x, (len(x), -1))
-    return x[np.lexsort(x.T)]
 
 
 def check_reload(case):

@@ -172,3 +172,36 @@ def resume(case, directory):
     undisturbed.fit(case.dataset(undisturbed, 2 * BATCH), epochs=4, verbose=0)
     states = [values(state(case, m)) for m in (model, undisturbed)]
     return {"resumed_at": first.epoch, "states": states}
+
+
+# The critic steps of a run. ---------------------------------------------------------------------
+
+
+def record_critic_steps(model, data):
+    """Trains on `data` for one epoch.
+
+    Returns:
+        `(parts, scored)`: the data of the parts that batches were split into, and all data that
+        the discriminator scored.
+    """
+    split, score = model.split, model.score
+    parts, scored = [], []
+
+    def recording_split(*arguments):
+        result = split(*arguments)
+        parts.extend(real.numpy() for real, *_ in result)
+        return result
+
+    def recording_score(data, *arguments, **options):
+        scored.append(data.numpy())
+        return score(data, *arguments, **options)
+
+    model.split, model.score = recording_split, recording_score
+    model.fit(data, verbose=0)
+    return parts, scored
+
+
+def sorted_rows(x):
+    """Flattens each example, and sorts the examples."""
+    x = np.reshape(x, (len(x), -1))
+    return x[np.lexsort(x.T)]

@@ -51,7 +51,7 @@ class Translator(AdversarialCompiling, GenerativeModel):
         return tf.reduce_mean(tf.abs(restored - source), axis=(1, 2, 3))
 
     def call(self, source, training=False):
-        return run(self.network("forward", training), source, training=training)
+        return run(self.active_network("forward", training), source, training=training)
 
     def train_step(self, data):
         source, target = self.unpack(data)

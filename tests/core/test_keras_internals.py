@@ -90,10 +90,10 @@ def test_evaluates_within_fit():
 
 
 @pytest.mark.parametrize("direction, best", [("up", 2), ("down", 0)])
-def test_better(direction, best, tmp_path):
+def test_metric_direction(direction, best, tmp_path):
     """ModelCheckpoint chooses by the direction, without being told."""
 
-    @keras_internals.better(direction)
+    @keras_internals.metric_direction(direction)
     class Score(keras.metrics.MeanMetricWrapper):
         pass
 

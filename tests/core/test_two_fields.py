@@ -98,6 +98,15 @@ def test_metrics_of_a_pair_have_its_name(model, tmp_path):
     assert again["target_frechet_distance"] == pytest.approx(logs["target_frechet_distance"])
 
 
+def test_unknown_pairs_are_refused(model):
+    model.compile(metrics=[genzoo.metrics.FrechetDistance(lambda x: x[:, 0, 0])])
+    with pytest.raises(ValueError, match=r"`pair` must be one of \['target'\]"):
+        model.update_generative_metrics(Y[:4], Y[:4], "tarrget")
+    model.generated_pairs = ("tarrget",)
+    with pytest.raises(ValueError, match="must be one of the fields 'source', 'target'"):
+        model.compile(metrics=[genzoo.metrics.FrechetDistance(lambda x: x[:, 0, 0])])
+
+
 def test_it_learns(model):
     model.compile(*(keras.optimizers.Adam(0.02) for _ in model.players))
     history = model.fit(X, Y, batch_size=16, epochs=60, verbose=0).history["cycle_loss"]

@@ -1,4 +1,4 @@
-"""Bundled and tensorflow-datasets images: contents, order, and errors before anything trains."""
+"""Tests of bundled images and of images from tensorflow-datasets."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from keras_genzoo import data
 
 
 class TinyShapes(tfds.core.GeneratorBasedBuilder):
-    """A labelled data set that needs no download: image i is all i."""
+    """A labelled data set without a download. All pixels of image i have the value i."""
 
     VERSION = tfds.core.Version("1.0.0")
 
@@ -35,7 +35,7 @@ class TinyShapes(tfds.core.GeneratorBasedBuilder):
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
-    """Makes tensorflow-datasets prepare and look for data in a temporary directory."""
+    """Makes tensorflow-datasets use a temporary directory."""
     path = tmp_path_factory.mktemp("tensorflow_datasets")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tensorflow_datasets.core.constants.DATA_DIR", str(path))
@@ -64,7 +64,7 @@ def test_bundled_arrays(name, split, size, shape, counts):
     assert labels.shape == (size,) and labels.dtype == np.int32
     assert np.bincount(labels).tolist() == counts
     assert images.min() == 0 and images.max() == 255
-    assert len(np.unique(labels[:64])) == 10  # mixed, not class after class
+    assert len(np.unique(labels[:64])) == 10  # the classes are mixed
 
 
 @pytest.mark.parametrize("name", ["digits", "mnist_5k"])
@@ -75,7 +75,7 @@ def test_bundled_splits_do_not_overlap_and_cover_the_set(name):
     assert len(keys[0]) == len(train) and len(keys[1]) == len(test)
 
 
-def test_digits_are_scikit_learns_scaled():
+def test_digits_are_the_rescaled_digits_of_scikit_learn():
     from sklearn.datasets import load_digits
 
     pixels, classes = load_digits(return_X_y=True)
@@ -89,11 +89,11 @@ def test_bundled_arrays_are_the_same_whatever_the_global_seed():
     keras.utils.set_random_seed(1)
     images, labels = data.arrays("digits")
     first_labels = labels[:10].tolist()
-    images[:] = 0  # the caller's own copy
+    images[:] = 0  # the arrays are copies
     keras.utils.set_random_seed(2)
     images, labels = data.arrays("digits")
     assert labels[:10].tolist() == first_labels and images.max() == 255
-    # The split is part of what published numbers rest on.
+    # The split must never change, because published results depend on it.
     assert first_labels == [8, 2, 6, 6, 7, 1, 9, 8, 5, 2]
 
 
@@ -116,7 +116,7 @@ def test_train_is_shuffled_and_drops_the_last_partial_batch():
     assert (epochs[0] != epochs[1]).any()
 
 
-def test_test_is_in_order_and_whole():
+def test_the_test_split_is_complete_and_in_order():
     dataset = data.load("digits", split="test", batch_size=100)
     images, labels = data.arrays("digits", "test")
     batches = list(dataset.as_numpy_iterator())
@@ -149,7 +149,7 @@ def test_order_is_repeatable_under_the_global_seed():
     assert (runs[0][0] != runs[2][0]).any()
 
 
-def test_stopping_in_the_middle_of_an_epoch_warns_of_nothing(capfd):
+def test_stopping_in_the_middle_of_an_epoch_does_not_warn(capfd):
     for _ in data.load("digits").take(1):
         pass
     assert "cache" not in capfd.readouterr().err
@@ -245,7 +245,7 @@ def test_a_batch_larger_than_an_ordered_split_is_fine():
 
 
 def test_importing_data_imports_no_data_package():
-    # Keras itself imports scikit-learn where it finds it, and with it what that needs.
+    # Keras itself imports scikit-learn and its dependencies if it is installed.
     code = (
         "import sys, keras, tensorflow; before = set(sys.modules); import keras_genzoo.data\n"
         "imported = {name.split('.')[0] for name in set(sys.modules) - before}\n"
@@ -263,20 +263,20 @@ class TestEndlessStreams:
         stream = data.load("digits", batch_size=100, first_epoch=first_epoch)
         return [labels.numpy() for _, labels in stream.take(self.steps * epochs)]
 
-    def test_a_run_that_goes_on_sees_what_an_undisturbed_one_sees(self):
+    def test_a_resumed_run_sees_the_same_data_as_an_undisturbed_one(self):
         undisturbed, resumed = self.batches(0, 4), self.batches(2, 2)
         np.testing.assert_array_equal(undisturbed[2 * self.steps :], resumed)
 
-    def test_epochs_have_other_orders_of_the_same_examples(self):
+    def test_epochs_have_different_orders_of_the_same_examples(self):
         keras.utils.set_random_seed(1)
         stream = data.load("digits", batch_size=100, first_epoch=0)
         images = [x.numpy().reshape(100, -1) for x, _ in stream.take(2 * self.steps)]
         first, second = (np.concatenate(part) for part in (images[:14], images[14:]))
         assert not np.array_equal(first, second)
-        for epoch in (first, second):  # nothing comes twice
+        for epoch in (first, second):  # no example appears twice
             assert len(np.unique(epoch, axis=0)) == len(epoch)
 
-    def test_other_seeds_have_other_orders(self):
+    def test_different_seeds_have_different_orders(self):
         first = self.batches(0, 1)
         keras.utils.set_random_seed(2)
         second = [y.numpy() for _, y in data.load("digits", batch_size=100, first_epoch=0).take(14)]

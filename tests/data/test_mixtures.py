@@ -1,4 +1,4 @@
-"""The modes, samples and scores of the toy mixtures, against theory and numbers worked by hand."""
+"""Tests of the toy mixtures against theory and values computed by hand."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 from keras_genzoo import data
 
 
-def test_ring_modes_are_where_the_papers_put_them():
+def test_ring_modes_have_the_positions_of_the_papers():
     mixture = data.ring()
     half = np.sqrt(0.5)
     expected = [(1, 0), (half, half), (0, 1), (-half, half)]
@@ -16,7 +16,7 @@ def test_ring_modes_are_where_the_papers_put_them():
     assert mixture.stddev == 0.01
 
 
-def test_grid_modes_are_where_the_papers_put_them():
+def test_grid_modes_have_the_positions_of_the_papers():
     mixture = data.grid()
     assert mixture.means.tolist() == [[-4 + 2 * i, -4 + 2 * j] for i in range(5) for j in range(5)]
     assert mixture.stddev == 0.05
@@ -75,7 +75,7 @@ def test_dataset_drops_the_last_partial_batch():
     assert len(data.ring().dataset(num_examples=105, batch_size=10)) == 10
 
 
-def test_true_samples_score_as_theory_says():
+def test_score_of_true_samples_agrees_with_theory():
     ring = data.ring()
     score = ring.score(ring.sample(100_000, seed=0))
     assert score["modes"] == 8
@@ -83,7 +83,7 @@ def test_true_samples_score_as_theory_says():
     assert score["kl"] == pytest.approx(0, abs=1e-3)
 
 
-def test_score_of_two_modes_of_four_worked_by_hand():
+def test_score_of_two_modes_of_four_by_hand():
     mixture = data.GaussianMixture([[0, 0], [10, 0], [0, 10], [10, 10]], stddev=1.0)
     samples = [
         [0.0, 0.0],
@@ -91,7 +91,7 @@ def test_score_of_two_modes_of_four_worked_by_hand():
         [-3.0, 0.0],  # exactly three standard deviations
         [10.0, 9.0],
         [0.0, 3.1],  # too far
-        [2.9, 2.9],  # near along each axis, too far in the plane
+        [2.9, 2.9],  # close along each axis, but too far in the plane
         [5.0, 5.0],
         [np.inf, 0.0],
     ]
@@ -127,6 +127,8 @@ def test_mixture_is_immutable():
         (lambda: data.ring(num_modes=0), "`num_modes`.*Received: num_modes=0"),
         (lambda: data.ring(radius=0), "`radius`.*Received: radius=0"),
         (lambda: data.ring(stddev=0), "`stddev`.*Received: stddev=0"),
+        (lambda: data.ring(stddev=np.inf), "`stddev` must be finite. Received: stddev=inf"),
+        (lambda: data.ring(radius=np.inf), "`radius` must be finite. Received: radius=inf"),
         (lambda: data.ring(stddev=float("nan")), "`stddev`.*Received: stddev=nan"),
         (lambda: data.grid(num_rows=0), "`num_rows`.*Received: num_rows=0"),
         (lambda: data.grid(spacing=-1), "`spacing`.*Received: spacing=-1"),

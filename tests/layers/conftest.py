@@ -5,7 +5,7 @@ import tensorflow as tf
 
 @pytest.fixture
 def on_replicas(two_replicas):
-    """Runs a function on one batch for each replica, in a graph, and stacks what it gives."""
+    """Runs a function on one batch per replica, in a graph, and concatenates the results."""
 
     def on_replicas(function, batches):
         def value(context):

@@ -27,9 +27,9 @@ def augment(images, *policy, **options):
 # The transformations. -----------------------------------------------------------------------------
 
 
-def test_color_by_its_draws():
-    """Brightness, saturation, contrast, as in the paper's code for images in [-1, 1]."""
-    noise = Noise(3)  # draws what the layer will draw
+def test_color_equals_numpy():
+    """The expected values follow the paper's code, which is for images in [-1, 1]."""
+    noise = Noise(3)  # draws the same numbers as the layer
     brightness, saturation, contrast = (noise.uniform((60, 1, 1, 1)).numpy() for _ in range(3))
     x = 2 * IMAGES - 1
     x = x + (brightness - 0.5)
@@ -40,15 +40,15 @@ def test_color_by_its_draws():
     np.testing.assert_allclose(augment(IMAGES, "color"), (x + 1) / 2, atol=1e-5)
 
 
-def test_brightness_moves_by_up_to_a_quarter():
-    # Saturation and contrast leave grey planes as they are.
+def test_brightness_changes_by_up_to_a_quarter():
+    # Saturation and contrast do not change uniform grey images.
     shift = augment(np.full((2_000, 2, 2, 3), 0.5, "float32"), "color") - 0.5
     assert shift.std(axis=(1, 2, 3)).max() < 1e-6
     assert scipy.stats.kstest(shift[:, 0, 0, 0], "uniform", (-0.25, 0.5)).pvalue > 1e-3
 
 
 def shifted(image, down, right):
-    """What lies there, or 0."""
+    """Returns the image shifted by so many pixels, with zeros in the gap."""
     height, width, _ = image.shape
     padded = np.pad(image, ((height, height), (width, width), (0, 0)))
     return padded[height - down : 2 * height - down, width - right : 2 * width - right]
@@ -61,7 +61,7 @@ def test_translation_shifts_by_up_to_an_eighth(shape, down, right):
     places = [(i, j) for i in range(-down, down + 1) for j in range(-right, right + 1)]
     counts = [np.sum((outputs == shifted(image, *place)).all(axis=(1, 2, 3))) for place in places]
     assert sum(counts) == 400
-    assert scipy.stats.chisquare(counts).pvalue > 1e-3  # all of them alike
+    assert scipy.stats.chisquare(counts).pvalue > 1e-3  # all shifts are equally frequent
 
 
 @pytest.mark.parametrize("shape", [(16, 8, 3), (7, 9, 1)])
@@ -74,20 +74,22 @@ def test_cutout_is_a_black_rectangle(shape):
     for axis, size in ((2, height), (1, width)):
         side = black.any(axis=axis)
         lengths, half = side.sum(axis=1), size // 2
-        # Whole, or cut off by an edge at the middle at most.
+        # The hole is complete, or an edge of the image cuts off at most half of it.
         assert set(lengths) == set(range((half + 1) // 2, half + 1))
         inside = ~side[:, 0] & ~side[:, -1]
         assert set(lengths[inside]) == {half} and inside.mean() > 0.2
-        assert (np.diff(side.astype(int), axis=1) == 1).sum(axis=1).max() == 1  # in one piece
-        # Every pixel lies in a hole, those in the middle more often.
-        share = side.mean(axis=0)
-        assert share.min() > 0.15 and share[size // 2] == pytest.approx(half / size, abs=0.06)
+        starts = np.diff(side.astype(int), axis=1) == 1
+        assert starts.sum(axis=1).max() == 1  # the hole is contiguous
+        # Every pixel can lie in a hole, and those in the centre do so more often.
+        frequency = side.mean(axis=0)
+        assert frequency.min() > 0.15
+        assert frequency[size // 2] == pytest.approx(half / size, abs=0.06)
     rectangle = black.any(axis=2)[:, :, None] & black.any(axis=1)[:, None]
     np.testing.assert_array_equal(black, rectangle)
 
 
-def test_the_order_is_that_of_the_policy():
-    # The colours of the hole change only if it is there before them.
+def test_transformations_are_applied_in_the_order_of_the_policy():
+    # The colour of the hole changes only if cutout is applied before the colour.
     assert (augment(ONES, "color", "cutout") == 0).any()
     assert not (augment(ONES, "cutout", "color") == 0).all(axis=3).any()
     np.testing.assert_array_equal(augment(IMAGES), IMAGES)
@@ -100,7 +102,7 @@ def test_probability(name, probability):
     assert changed.mean() == pytest.approx(probability, abs=0.07 * (0 < probability < 1))
 
 
-def test_each_transformation_is_drawn_for_itself():
+def test_transformations_are_independent():
     changed = augment(ONES, "color", "cutout", probability=0.5)
     color = (changed.max(axis=(1, 2, 3)) != 1).mean()
     cutout = (changed.min(axis=(1, 2, 3)) == 0).mean()
@@ -117,7 +119,7 @@ def test_gradients_reach_the_images():
             loss = tf.reduce_sum(weights * layer(images, training=True))
         gradient = tape.gradient(loss, images).numpy()
         layer.noise.reset()
-        # The transformations are linear up to a constant: a finite difference is exact.
+        # The transformations are affine, so a finite difference is exact.
         direction = RNG.normal(size=IMAGES.shape).astype("float32")
         moved = layer(images + direction, training=True)
         layer.noise.reset()
@@ -168,7 +170,7 @@ def test_bad_probability(probability):
         DifferentiableAugmentation(probability=probability)
 
 
-def test_vectors_are_refused():
+def test_vectors_raise():
     with pytest.raises(ValueError, match=r"`augmentation` must map data .*ndim=4"):
         genzoo.GAN((2,), 3, augmentation=DifferentiableAugmentation())
 
@@ -206,21 +208,21 @@ def test_adaptation_equals_numpy():
     assert min(seen) == 0 and max(seen) == 1 and len(set(seen)) > 20
 
 
-def test_the_probability_rises_and_falls_by_the_batch():
+def test_the_probability_changes_with_every_batch():
     layer = AdaptiveAugmentation(images=100)  # target 0.6
     strengths = []
     for score, steps in ((1.0, 13), (-1.0, 14)):
         for _ in range(steps):
             layer.adapt(tf.fill((20,), score))
             strengths.append(float(layer.strength))
-    # The running mean is over 0.6 from the fourth step on, and under it at once.
+    # The running mean exceeds 0.6 from the fourth step on. Then it drops below 0.6 at once.
     rising = [0, 0, 0, 0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1, 1, 1]
     falling = [0.8, 0.6, 0.4, 0.2, *[0] * 10]
     np.testing.assert_allclose(strengths, rising + falling, atol=1e-6)
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.4, 1.0])
-def test_the_probability_is_that_of_the_transformations(probability):
+def test_transformations_have_the_adapted_probability(probability):
     layer = AdaptiveAugmentation(("cutout",), seed=3)
     layer.state.assign([probability, 0.0])
     changed = (layer(ONES, training=True) != ONES).numpy().any(axis=(1, 2, 3))
@@ -235,7 +237,7 @@ def test_replicas_adapt_together_as_one(two_replicas, on_replicas, sizes):
     alone = AdaptiveAugmentation(**options)
 
     def adapt(scores):
-        # Of unknown size, as in the last batch of a data set.
+        # The size is unknown in the graph, as in the last batch of a data set.
         layer.adapt(tf.raw_ops.PlaceholderWithDefault(input=scores, shape=(None,)))
         return layer.strength[None]
 
@@ -262,7 +264,7 @@ def test_bad_arguments_of_adaptive_augmentation(options):
 # Instance noise. ----------------------------------------------------------------------------------
 
 
-def test_the_noise_falls_by_halves():
+def test_the_noise_halves_with_every_half_life():
     layer = InstanceNoise(0.5, half_life=20, seed=3)
     for seen, expected in ((0, 0.5), (20, 0.25), (30, 0.125 * 2**0.5), (60, 0.0625)):
         layer.adapt(tf.zeros((seen - int(layer.seen.numpy()),)))
@@ -273,7 +275,7 @@ def test_the_noise_falls_by_halves():
         assert scipy.stats.kstest(noise[:5_000] / expected, "norm").pvalue > 1e-3
 
 
-def test_an_infinite_half_life_is_noise_that_stays():
+def test_an_infinite_half_life_keeps_the_noise():
     layer, zeros = InstanceNoise(0.5, half_life=float("inf"), seed=3), np.zeros((500, 4), "float32")
     spreads = [np.std(layer(zeros, training=True)) for _ in range(3)]
     assert spreads == pytest.approx([0.5] * 3, rel=0.1)
@@ -322,7 +324,7 @@ def test_each_step_of_the_discriminator_counts_its_examples(options):
     before = float(model.augmentation.strength)
     model.score = lambda data, *_, **__: (
         1.0 + 0 * tf.reduce_sum(model.discriminator(data), axis=1)
-    )  # sure that all is real
+    )  # certain that all data are real
     model.fit(IMAGES[:20, :4, :4, :1], batch_size=8, verbose=0)
     assert before == 0 and float(model.augmentation.strength) == pytest.approx(0.02)
 

@@ -18,7 +18,7 @@ def matrix_product(x, kernel):
 
 
 def convolution(x, kernel):
-    """Valid, with strides of 2."""
+    """A convolution without padding, with strides of 2."""
     windows = np.lib.stride_tricks.sliding_window_view(x, kernel.shape[:2], axis=(1, 2))
     return np.einsum("nhwcij,ijco->nhwo", windows[:, ::2, ::2], kernel)
 
@@ -35,7 +35,7 @@ KINDS = {
 
 
 def spectral(layer, shape, scale=3.0):
-    """A built one, with a larger kernel and a bias."""
+    """Returns a built layer with spectral normalization and random weights."""
     layer = SpectralNormalization(layer)
     layer.build((None, *shape[1:]))
     for variable in layer.layer.weights:
@@ -60,7 +60,7 @@ def test_the_kernel_is_divided_by_its_largest_singular_value(kind):
     bias = 0 if kind == "Embedding" else layer.layer.bias.numpy()
     expected = apply(x, kernel / singular) + bias
     np.testing.assert_allclose(outputs, expected, rtol=1e-3, atol=1e-4)
-    # Neither divided for good nor once for each call.
+    # The kernel itself does not change, and a second call gives the same result.
     np.testing.assert_array_equal(kernel_of(layer), kernel)
     np.testing.assert_allclose(layer(x, training=True), outputs, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(layer(x), outputs, rtol=1e-5, atol=1e-6)
@@ -87,7 +87,7 @@ def test_one_power_iteration_for_each_call_in_training():
 
 
 def test_the_gradient_goes_through_the_division():
-    """(G - λ uvᵀ) / σ, λ the inner product of G and W/σ (Miyato et al., eq. 12)."""
+    """It is (G - λ uvᵀ) / σ, with the inner product λ of G and W/σ (Miyato et al., eq. 12)."""
     layer = spectral(keras.layers.Dense(5, use_bias=False), VECTORS.shape)
     kernel, factors = kernel_of(layer), RNG.normal(size=(4, 5)).astype("float32")
     u, v, norm = power_iteration(kernel, layer.vector.numpy())
@@ -114,14 +114,14 @@ def test_saved_in_a_model(tmp_path):
     assert [w.shape for w in copy.trainable_weights] == [(3, 3, 3, 4), (4,), (144, 2), (2,)]
     store = {}
     model.layers[1].save_own_variables(store)
-    assert len(store) == 1  # the vector; the kernel is the inner layer's
+    assert len(store) == 1  # only the vector, because the inner layer saves the kernel
 
 
 def test_regularizers_of_the_layer():
     options = {"kernel_regularizer": "l2", "activity_regularizer": keras.regularizers.L1(0.5)}
     layer = spectral(keras.layers.Dense(5, **options), VECTORS.shape)
     outputs = layer(VECTORS).numpy()
-    # Keras takes an activity's mean over the batch.
+    # Keras averages activity regularization over the batch.
     expected = [0.01 * np.sum(kernel_of(layer) ** 2), 0.5 * np.abs(outputs).sum() / len(outputs)]
     np.testing.assert_allclose(sorted(layer.losses), sorted(expected), rtol=1e-4)
 
@@ -181,9 +181,9 @@ def test_layers_without_a_kernel(layer):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_layers_of_other_kernels(layer, shape):
-    """Its last axis isn't that of the outputs, or there is a second one."""
-    with pytest.raises(ValueError, match=r"whose last axis are the outputs\. Received: a "):
+def test_layers_with_unsuitable_kernels(layer, shape):
+    """The last axis of the kernel is not the outputs, or there are two kernels."""
+    with pytest.raises(ValueError, match=r"its last axis must be the outputs\. Received: a "):
         SpectralNormalization(layer)(np.zeros(shape, "float32"))
 
 
@@ -191,7 +191,7 @@ def test_layers_of_other_kernels(layer, shape):
 
 
 def deviations(x, group_size):
-    """The feature of each example, in a loop."""
+    """Computes the feature of each example in a loop."""
     feature = []
     for i in range(len(x)):
         start = i - i % group_size
@@ -218,7 +218,7 @@ def test_minibatch_standard_deviation_equals_numpy(shape, size, group_size):
     layer = MinibatchStandardDeviation(group_size)
     model = keras.Model(inputs, layer(inputs))
     assert model.output_shape == (None, *shape[:-1], shape[-1] + 1)
-    # A known and an unknown number of examples.
+    # Call the layer with a known and with an unknown number of examples.
     unknown = tf.function(model, input_signature=[tf.TensorSpec((None, *shape))])
     expected = np.reshape(deviations(x, group_size), [-1] + [1] * len(shape))
     for outputs in (layer(x), unknown(x)):
@@ -228,14 +228,14 @@ def test_minibatch_standard_deviation_equals_numpy(shape, size, group_size):
 
 
 @pytest.mark.parametrize("identical", [True, False])
-def test_its_gradient(identical):
+def test_gradient_of_minibatch_standard_deviation(identical):
     x = tf.constant(RNG.normal(size=(4, 3)), tf.float32)
     x = tf.ones_like(x) if identical else x
     with tf.GradientTape() as tape:
         tape.watch(x)
         feature = MinibatchStandardDeviation(2)(x)[:, 3]
     gradient = tape.gradient(feature, x).numpy()
-    # Of a pair's standard deviation |a - b| / 2, twice over, by the mean over three features.
+    # The feature is the mean of |a - b| / 2 over three columns, and both examples receive it.
     a, b = x[0::2].numpy(), x[1::2].numpy()
     expected = np.stack([np.sign(a - b) / 3, np.sign(b - a) / 3], axis=1).reshape(4, 3)
     np.testing.assert_allclose(gradient, expected, atol=1e-3)

@@ -27,7 +27,7 @@ def test_bernoulli_mean():
     np.testing.assert_allclose(BernoulliLikelihood().mean(LOGITS), RATES, rtol=1e-5)
 
 
-def test_bernoulli_of_sure_logits_is_finite():
+def test_bernoulli_of_extreme_logits_is_finite():
     log_prob = BernoulliLikelihood().log_prob(tf.ones((1, 2)), tf.constant([[-1e4, 1e4]]))
     np.testing.assert_allclose(log_prob, [-1e4])
 
@@ -37,7 +37,7 @@ def test_gaussian_with_its_scale(log_stddev):
     likelihood = GaussianLikelihood()
     likelihood.log_stddev.assign(log_stddev)
     x = RNG.normal(size=LOGITS.shape).astype("float32")
-    # The documented soft floor on the scale: e⁻⁶.
+    # The scale has a soft lower bound of e⁻⁶.
     stddev = np.exp(-6 + np.logaddexp(0, log_stddev + 6))
     expected = scipy.stats.norm.logpdf(x, LOGITS, stddev).sum(axis=(1, 2, 3))
     np.testing.assert_allclose(likelihood.log_prob(x, LOGITS), expected, rtol=1e-4)
@@ -72,8 +72,8 @@ def test_half_precision_outputs_give_float32():
 def test_get():
     assert type(likelihoods.get("bernoulli")) is BernoulliLikelihood
     assert type(likelihoods.get("gaussian")) is GaussianLikelihood
-    own = GaussianLikelihood()
-    assert likelihoods.get(own) is own
+    likelihood = GaussianLikelihood()
+    assert likelihoods.get(likelihood) is likelihood
 
 
 @pytest.mark.parametrize("unknown", ["poisson", None, 1, ["gaussian"]])

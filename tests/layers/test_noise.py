@@ -4,8 +4,8 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
+from keras_genzoo.core.replicas import sum_over_replicas
 from keras_genzoo.layers import Noise
-from keras_genzoo.layers.noise import sum_over_replicas
 
 
 def test_statistics():
@@ -23,7 +23,7 @@ def test_every_draw_is_new():
     assert len(np.unique(draws)) == draws.size
 
 
-def test_the_seed_decides():
+def test_the_seed_determines_the_numbers():
     np.testing.assert_array_equal(Noise(3).normal((4, 2)), Noise(3).normal((4, 2)))
     assert not np.array_equal(Noise(3).normal((4, 2)), Noise(4).normal((4, 2)))
 
@@ -44,12 +44,12 @@ def test_set_random_seed():
     first, second = draw()
     keras.utils.set_random_seed(5)
     np.testing.assert_array_equal(draw(), (first, second))
-    assert not np.array_equal(first, second)  # two sources differ
+    assert not np.array_equal(first, second)  # two sources have different seeds
     keras.utils.set_random_seed(6)
     assert not np.array_equal(draw()[0], first)
 
 
-def test_draws_in_a_graph_go_on():
+def test_a_graph_draws_new_numbers_in_every_call():
     noise = Noise(seed=1)
     draw = tf.function(lambda: noise.normal((3,)))
     graph = [draw().numpy() for _ in range(3)]
@@ -74,7 +74,7 @@ class Drawing(keras.Model):
         return cls(keras.saving.deserialize_keras_object(config["noise"]))
 
 
-def test_saved_state_goes_on(tmp_path):
+def test_a_loaded_source_continues(tmp_path):
     model = Drawing()
     model(tf.zeros((3, 2)))
     model.save(tmp_path / "model.keras")
@@ -86,7 +86,7 @@ def test_saved_state_goes_on(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["normal", "uniform"])
-def test_replicas_draw_together_what_one_draws(two_replicas, on_replicas, kind):
+def test_replicas_draw_the_same_numbers_as_one(two_replicas, on_replicas, kind):
     with two_replicas.scope():
         noise = Noise(seed=7)
     alone = Noise(seed=7)
@@ -103,7 +103,7 @@ def test_uneven_batches(two_replicas, on_replicas, sizes):
     batches = [np.zeros((size, 3), "float32") for size in sizes]
 
     def draw(x):
-        # A batch of unknown size, as the last one of a data set is.
+        # The size is unknown in the graph, as in the last batch of a data set.
         x = tf.ensure_shape(tf.raw_ops.PlaceholderWithDefault(input=x, shape=(None, 3)), (None, 3))
         return noise.normal(keras.ops.shape(x))
 

@@ -25,7 +25,7 @@ def minus(fake):
     return -fake
 
 
-# The papers' formulas: what the discriminator minimises, what the generator minimises.
+# The papers' formulas for the losses of the discriminator and of the generator.
 PAPERS = {
     "minimax": (cross_entropy, log_one_minus_sigmoid),
     "non_saturating": (cross_entropy, lambda fake: -log_sigmoid(fake)),
@@ -49,7 +49,7 @@ CLASSES = {
 
 
 def slope(function, at, step=1e-6):
-    """Central differences in float64."""
+    """Approximates the derivative by central differences in float64."""
     at = at.astype("float64")
     return (function(at + step) - function(at - step)) / (2 * step)
 
@@ -85,8 +85,8 @@ def test_extreme_scores_stay_finite(name):
     assert np.isfinite(loss.generator_loss(scores)).all()
 
 
-def test_only_the_non_saturating_generator_learns_from_a_lost_game():
-    scores = tf.Variable([-20.0])  # the discriminator is sure that these are fakes
+def test_the_non_saturating_loss_has_a_gradient_if_the_discriminator_wins():
+    scores = tf.Variable([-20.0])  # the discriminator is certain that these are fakes
     with tf.GradientTape(persistent=True) as tape:
         saturating = losses.Minimax().generator_loss(scores)
         other = losses.NonSaturating().generator_loss(scores)
@@ -97,7 +97,7 @@ def test_only_the_non_saturating_generator_learns_from_a_lost_game():
 @pytest.mark.parametrize("loss_class", [losses.Minimax, losses.NonSaturating])
 def test_label_smoothing_is_one_sided(loss_class):
     smooth, plain = loss_class(label_smoothing=0.1), loss_class()
-    # Cross-entropy with the target 0.9 for real examples, 0 for generated ones.
+    # The cross-entropy has the target 0.9 for real examples and 0 for generated ones.
     expected = -0.9 * log_sigmoid(REAL) - 0.1 * log_one_minus_sigmoid(REAL)
     expected = expected - log_one_minus_sigmoid(FAKE)
     received = smooth.discriminator_loss(tf.constant(REAL), tf.constant(FAKE))
@@ -117,15 +117,15 @@ def test_get_by_name(name):
 
 
 def test_get_by_object():
-    class Own:
+    class Custom:
         def discriminator_loss(self, real_scores, fake_scores):
             return fake_scores - real_scores
 
         def generator_loss(self, fake_scores):
             return -fake_scores
 
-    own, hinge = Own(), losses.Hinge()
-    assert losses.get(own) is own
+    custom, hinge = Custom(), losses.Hinge()
+    assert losses.get(custom) is custom
     assert losses.get(hinge) is hinge
 
 
@@ -148,7 +148,7 @@ def test_config_round_trip(loss):
     assert vars(copy) == vars(loss)
 
 
-def test_a_base_loss_asks_for_its_methods():
+def test_the_base_class_has_no_formulas():
     with pytest.raises(NotImplementedError):
         losses.AdversarialLoss().discriminator_loss(REAL, FAKE)
     with pytest.raises(NotImplementedError):

@@ -8,12 +8,12 @@ from keras_genzoo.losses import GradientPenalty
 
 REAL = np.array([[1.0, 2.0], [-1.0, 0.5], [3.0, -2.0]], "float32")
 FAKE = np.array([[0.0, 1.0], [2.0, 2.0], [-1.0, -1.0]], "float32")
-W = np.array([3.0, -4.0], "float32")  # of norm 5
+W = np.array([3.0, -4.0], "float32")  # its norm is 5
 A = np.array([[2.0, 0.5], [0.5, -1.0]], "float32")
 
 
 class Numbers:
-    """Noise that gives chosen numbers and remembers what was asked for."""
+    """A source of noise that returns given numbers and records the requested shapes."""
 
     def __init__(self, uniform=None, normal=None):
         self.numbers = {"uniform": uniform, "normal": normal}
@@ -53,7 +53,7 @@ def test_linear_critic():
     np.testing.assert_allclose(penalty, [0.5 * (5 - 2) ** 2] * 3, rtol=1e-5)
 
 
-def test_at_interpolates_with_one_place_a_pair():
+def test_at_interpolates_with_one_number_per_pair():
     noise = Numbers(ALPHA)
     penalty = GradientPenalty()(quadratic, tf.constant(REAL), tf.constant(FAKE), noise)
     points = REAL + ALPHA[:, None] * (FAKE - REAL)
@@ -93,7 +93,7 @@ def test_one_sided():
     np.testing.assert_array_equal(penalty(quadratic, tf.constant(small), small, None), [0, 0, 0])
     received = penalty(quadratic, tf.constant(large), large, None)
     np.testing.assert_allclose(received, penalty_of(large), rtol=1e-5)
-    # Two-sided, the small ones cost.
+    # The two-sided penalty also applies to small norms.
     received = GradientPenalty(at="real")(quadratic, tf.constant(small), small, None)
     np.testing.assert_allclose(received, penalty_of(small), rtol=1e-4)
 
@@ -173,8 +173,8 @@ def test_by_name(name, at, target, weight):
 
 
 def test_by_object():
-    own = GradientPenalty(weight=2.0)
-    assert losses.get_penalty(own) is own
+    penalty = GradientPenalty(weight=2.0)
+    assert losses.get_penalty(penalty) is penalty
     assert losses.get_penalty(None) is None
 
 
@@ -186,7 +186,9 @@ def test_unknown_names_list_the_known(unknown):
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"at": "middle"}, {"weight": -1.0}, {"target": -1.0}], ids=str
+    "arguments",
+    [{"at": "middle"}, {"weight": -1.0}, {"target": -1.0}, {"weight": float("nan")}],
+    ids=str,
 )
 def test_bad_arguments(arguments):
     name = next(iter(arguments))

@@ -1,4 +1,4 @@
-"""The metrics of a classifier, against numbers worked out by hand."""
+"""Tests of the metrics of a classifier against values computed by hand."""
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from keras_genzoo.metrics import ClassBalance, FrechetDistance, InceptionScore, 
 
 
 def probabilities(x):
-    """A classifier of rows that are probabilities already, and of the zeros that it is tried on."""
+    """A classifier whose inputs are its probabilities. Rows of zeros become uniform."""
     return tf.where(tf.reduce_all(x == 0, axis=-1, keepdims=True), 0.25, x)
 
 
@@ -34,9 +34,9 @@ def test_inception_score(batch):
 
 
 def test_inception_score_of_extremes():
-    sure = np.eye(4, dtype="float32")
-    assert float(run(InceptionScore(probabilities), sure)) == pytest.approx(4)
-    assert float(run(InceptionScore(probabilities), sure[[0, 0]])) == pytest.approx(1)
+    certain = np.eye(4, dtype="float32")
+    assert float(run(InceptionScore(probabilities), certain)) == pytest.approx(4)
+    assert float(run(InceptionScore(probabilities), certain[[0, 0]])) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("batch", [None, 3])
@@ -57,15 +57,15 @@ def test_class_balance(batch):
 
 
 @pytest.mark.parametrize("name", ["InceptionScore", "ClassBalance"])
-def test_what_is_no_probability_is_refused(name):
+def test_outputs_that_are_not_probabilities_raise(name):
     metric = getattr(metrics, name)
     logits = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     match = r"`classifier` must map data \(None, 4\) to probabilities, which add up to 1. Received"
     with pytest.raises(ValueError, match=match):
         metric(logits).build((None, 4))
-    # These give themselves away later, one by its sum and one by its sign.
+    # The zeros do not reveal these: the first has a wrong sum, the second a negative value.
     for wrong in (2 * ROWS, ROWS + np.float32([1, -1, 0, 0])):
-        match = r"`classifier` of \w+ must give probabilities.*other numbers for 60 of 60 examples"
+        match = r"`classifier` of \w+ must return probabilities.* for 60 of 60 examples"
         with pytest.raises(ValueError, match=match):
             run(metric(probabilities), wrong)
 
@@ -73,15 +73,17 @@ def test_what_is_no_probability_is_refused(name):
 @pytest.mark.parametrize("name", ["InceptionScore", "ClassBalance"])
 def test_bad_input(name):
     metric = getattr(metrics, name)
-    for wrong in (None, "judge"):
+    for wrong in (None, "classifier"):
         with pytest.raises(ValueError, match=r"`classifier` must be.*Received: classifier="):
             metric(wrong)
-    with pytest.raises(ValueError, match="has seen no data"):
+    with pytest.raises(ValueError, match="has received no data"):
         metric(probabilities).result()
-    with pytest.raises(ValueError, match=r"needs 1 example or more.*Received: 0"):
-        nothing = metric(probabilities)
-        nothing.update_state(ROWS, ROWS[:0])
-        nothing.result()
+    with pytest.raises(
+        ValueError, match=r"needs at least 1 real and 1 generated example\. Received: 0"
+    ):
+        without_data = metric(probabilities)
+        without_data.update_state(ROWS, ROWS[:0])
+        without_data.result()
     with pytest.raises(ValueError, match="NaN or infinite"):
         run(metric(probabilities), np.full_like(ROWS, np.nan))
 
@@ -103,32 +105,32 @@ def test_two_replicas(two_replicas):
 
 
 def test_train_classifier(tmp_path, test_digits):
-    path = tmp_path / "judge.keras"
+    path = tmp_path / "classifier.keras"
     keras.utils.set_random_seed(0)
-    judge = features.train_classifier(data.load("digits"), path, epochs=8, verbose=0)
+    classifier = features.train_classifier(data.load("digits"), path, epochs=8, verbose=0)
     images, labels = test_digits[0].astype("float32") / 255, test_digits[1]
-    found = judge.predict(images, verbose=0)
-    assert np.mean(found.argmax(axis=1) == labels) > 0.93
-    # Read from the file: the data set isn't touched again.
+    predictions = classifier.predict(images, verbose=0)
+    assert np.mean(predictions.argmax(axis=1) == labels) > 0.93
+    # An existing file must match the data set, and can be loaded without one.
     with pytest.raises(ValueError, match=r"`path` must hold a classifier of data \(4, 4, 1\)"):
         other = tf.data.Dataset.from_tensors((np.zeros((2, 4, 4, 1)), np.array([0, 9])))
         features.train_classifier(other, path)
     again = features.train_classifier(None, path)
-    np.testing.assert_array_equal(again.predict(images, verbose=0), found)
-    codes = features.penultimate(judge)(images).numpy()
+    np.testing.assert_array_equal(again.predict(images, verbose=0), predictions)
+    codes = features.penultimate(classifier)(images).numpy()
     assert codes.shape == (len(images), 64)
-    kernel, bias = judge.layers[-1].get_weights()
+    kernel, bias = classifier.layers[-1].get_weights()
     logits = codes @ kernel + bias
-    np.testing.assert_allclose(keras.ops.softmax(logits), found, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(keras.ops.softmax(logits), predictions, rtol=1e-3, atol=1e-5)
 
-    balance = ClassBalance(judge)
+    balance = ClassBalance(classifier)
     balance.update_state(images, images)
-    counts = np.bincount(found.argmax(axis=1), minlength=10) / len(images)
+    counts = np.bincount(predictions.argmax(axis=1), minlength=10) / len(images)
     result = balance.result()
     assert [float(result[f"class_share_{i}"]) for i in range(10)] == pytest.approx(counts)
 
 
-def test_data_that_cannot_be_classified_are_told_of_before_training(tmp_path):
+def test_invalid_arguments_of_feature_extractors(tmp_path):
     images, labels = np.zeros((8, 8, 8, 1), "uint8"), np.arange(8)
 
     def dataset(*parts):
@@ -158,8 +160,10 @@ def test_data_that_cannot_be_classified_are_told_of_before_training(tmp_path):
     for wrong in ((64, 64), None):
         with pytest.raises(ValueError, match=r"`image_shape` must be \(height, width, channels\)"):
             features.inception(wrong)
-    with pytest.raises(ValueError, match=r"`path` must end in .keras. Received: path='.*judge.h5'"):
-        features.train_classifier(dataset(images, labels).batch(4), tmp_path / "judge.h5")
+    with pytest.raises(
+        ValueError, match=r"`path` must end in .keras. Received: path='.*classifier.h5'"
+    ):
+        features.train_classifier(dataset(images, labels).batch(4), tmp_path / "classifier.h5")
 
 
 def test_inception():

@@ -1,4 +1,4 @@
-"""Metrics of generated data, against independent computations on the same features."""
+"""Tests of the metrics against independent computations on the same features."""
 
 import warnings
 
@@ -34,7 +34,7 @@ def make(name, **options):
 
 
 def result(metric, real, generated, batch=None):
-    """The result as a plain list of numbers."""
+    """Returns the result as a list of numbers."""
     size = max(len(real), len(generated))
     for start in range(0, size, batch or size):
         part = slice(start, start + (batch or size))
@@ -53,7 +53,7 @@ def frechet_by_scipy(x, y):
 
 @pytest.fixture(params=[None, 70], ids=["one block", "blocks"])
 def blocks(request, monkeypatch):
-    """What is worked out in blocks of rows is so for few of them too."""
+    """Makes blocks of rows so small that the test data have several."""
     if request.param:
         for module in (metrics.kernel_distance, metrics.precision_recall):
             monkeypatch.setattr(module, "BLOCK", request.param)
@@ -97,7 +97,7 @@ def test_frechet_distance_survives_a_large_mean():
 
 
 def test_frechet_distance_warns_of_few_examples():
-    match = "needs more examples than features: its bias.*Received: 6 examples of 6 features"
+    match = "needs more examples than features.*bias.*Received: 6 examples of 6 features"
     with pytest.warns(UserWarning, match=match):
         result(make("FrechetDistance"), REAL[:6], FAKE[:6])
     with warnings.catch_warnings(action="error"):
@@ -105,8 +105,8 @@ def test_frechet_distance_warns_of_few_examples():
 
 
 def test_bias_of_the_frechet_distance():
-    # As the documentation says: upwards, and as 1 over the number of examples.
-    few, many = (
+    # The documentation says that it is upwards and proportional to 1 over the number of examples.
+    small_set, large_set = (
         np.mean(
             [
                 result(make("FrechetDistance"), *(gaussians(n, seed=2 * i + j) for j in (0, 1)))[0]
@@ -115,7 +115,7 @@ def test_bias_of_the_frechet_distance():
         )
         for n in (100, 400)
     )
-    assert 3 < few / many < 5
+    assert 3 < small_set / large_set < 5
 
 
 def test_kernel_distance_by_scikit_learn(blocks):
@@ -126,13 +126,13 @@ def test_kernel_distance_by_scikit_learn(blocks):
     ]
     within = [(k.sum() - np.trace(k)) / (size * (size - 1)) for k in kernels[:2]]
     expected = sum(within) - 2 * kernels[2].mean()
-    # One subset that is everything.
+    # A single subset that holds all examples.
     metric = make("KernelDistance", subsets=1, subset_size=size)
     value, deviation = result(metric, REAL[:size], FAKE)
     assert value == pytest.approx(expected, rel=1e-6) and deviation == 0
 
 
-def test_subsets_that_are_everything_are_compared_once(monkeypatch):
+def test_sets_no_larger_than_a_subset_are_compared_once(monkeypatch):
     calls, module = [], metrics.kernel_distance
     whole = module.kernel_distance
     monkeypatch.setattr(module, "kernel_distance", lambda *sets: calls.append(1) or whole(*sets))
@@ -210,7 +210,7 @@ def test_the_first_examples_are_kept(name, batch):
 
 
 @pytest.mark.parametrize("name", STORED)
-def test_storing_costs_what_the_batch_does(name):
+def test_an_update_does_not_process_all_stored_rows(name):
     metric = make(name, max_examples=12_345)
     metric.build((None, 6))
     spec = tf.TensorSpec((None, 6))
@@ -237,7 +237,7 @@ def test_two_replicas(name, limit, eager, two_replicas):
     with two_replicas.scope():
         metric = make(name, **limit)
         metric.build((None, 6))
-    # The last batch has a single example: one replica has none.
+    # The last batch has a single example, so one replica has none.
     data = tf.data.Dataset.from_tensor_slices((REAL[:161], FAKE[:161])).batch(40)
 
     def update(pair):
@@ -255,15 +255,15 @@ def test_two_replicas(name, limit, eager, two_replicas):
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_updates_outside_of_the_replicas_are_refused(name, two_replicas):
-    match = r"made under a strategy must be called by `strategy.run`.*Received"
+def test_updates_outside_of_a_replica_raise(name, two_replicas):
+    match = r"created under a strategy must be called by `strategy.run`.*Received"
     with two_replicas.scope():
         metric = make(name)
         with pytest.raises(ValueError, match=match):
             metric.update_state(REAL, FAKE)
     with pytest.raises(ValueError, match=match):
         metric.update_state(REAL, FAKE)
-    # One that was made outside is the process's own.
+    # A metric that was created outside of the strategy can be updated anywhere.
     metric = make(name)
     metric.build((None, 6))
     with two_replicas.scope():
@@ -312,7 +312,7 @@ def test_kinds_of_arrays(name, kind):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_bad_input(name):
-    with pytest.raises(ValueError, match="has seen no data"):
+    with pytest.raises(ValueError, match="has received no data"):
         make(name).result()
     with pytest.raises(ValueError, match="NaN or infinite"):
         result(make(name), np.full_like(REAL, np.nan), FAKE)
@@ -328,27 +328,30 @@ def test_bad_input(name):
         make(name, feature_extractor=wrong).update_state(REAL, FAKE)
 
 
-FEWEST = [("FrechetDistance", 2), ("KernelDistance", 2), ("PrecisionRecall", 4)]
+MIN_EXAMPLES = [("FrechetDistance", 2), ("KernelDistance", 2), ("PrecisionRecall", 4)]
 
 
-@pytest.mark.parametrize("name, fewest", FEWEST)
-def test_too_few_validation_data_are_told_of_before_training(name, fewest, digits):
+@pytest.mark.parametrize("name, min_examples", MIN_EXAMPLES)
+def test_too_few_validation_data_raise_before_training(name, min_examples, digits):
     x, model = digits[0][:32], CASES["GAN"].build()
     model.compile(metrics=[make(name)])
     before = model.generator.get_weights()
-    match = rf"`validation_data` must have {fewest} examples or more.*Received: {fewest - 1}"
+    too_few = x[: min_examples - 1]
+    match = rf"`validation_data` must have {min_examples} examples .*Received: {len(too_few)}"
     with pytest.raises(ValueError, match=match):
-        model.fit(x, validation_data=x[: fewest - 1], verbose=0)
+        model.fit(x, validation_data=too_few, verbose=0)
     np.testing.assert_array_equal(before[0], model.generator.get_weights()[0])
 
 
 @pytest.mark.filterwarnings("ignore:frechet_distance needs more examples")
-@pytest.mark.parametrize("name, fewest", FEWEST)
-def test_too_few_examples(name, fewest):
-    too_few = fewest - 1
-    with pytest.raises(ValueError, match=f"needs {fewest} examples or more.*Received: {too_few}"):
+@pytest.mark.parametrize("name, min_examples", MIN_EXAMPLES)
+def test_too_few_examples(name, min_examples):
+    too_few = min_examples - 1
+    with pytest.raises(
+        ValueError, match=f"needs at least {min_examples} real.*Received: {too_few}"
+    ):
         result(make(name), REAL, FAKE[:too_few])
-    result(make(name), REAL, FAKE[:fewest])
+    result(make(name), REAL, FAKE[:min_examples])
 
 
 @pytest.mark.parametrize("name", ["GAN", "VAE"])
@@ -393,18 +396,18 @@ def test_saved_models_forget_metrics_that_share_a_network(digits, tmp_path):
     assert logs == pytest.approx({name: expected[name] for name in logs}, rel=1e-5)
 
 
-def judged(name):
+def model_with_metrics(name):
     model = CASES[name].build()
     model.compile(metrics=[make(m) for m in METRICS])
     return model
 
 
-def test_of_a_vae_samples_are_judged(digits):
+def test_a_vae_is_evaluated_by_its_samples(digits):
     x = digits[0][:100]
-    model = judged("VAE")
+    model = model_with_metrics("VAE")
     logs = model.evaluate(x, batch_size=100, verbose=0, return_dict=True)
     noise = genzoo.layers.Noise(0)
-    noise.normal((100, model.latent_dim))  # the posterior's
+    noise.normal((100, model.latent_dim))  # the noise of the posterior
     samples = model.decode(noise.normal((100, model.latent_dim)))
     values = result(make("PrecisionRecall"), x, samples)
     assert [logs[n] for n in metrics.PrecisionRecall().log_names] == pytest.approx(values)
@@ -413,9 +416,9 @@ def test_of_a_vae_samples_are_judged(digits):
     )
 
 
-def test_of_an_autoencoder_reconstructions_are_judged(digits):
+def test_an_autoencoder_is_evaluated_by_its_reconstructions(digits):
     x = digits[0][:100]
-    model = judged("Autoencoder")
+    model = model_with_metrics("Autoencoder")
     logs = model.evaluate(x, verbose=0, return_dict=True)
     values = result(make("PrecisionRecall"), x, model.reconstruct(x))
     assert [logs[n] for n in metrics.PrecisionRecall().log_names] == pytest.approx(values)
@@ -423,7 +426,7 @@ def test_of_an_autoencoder_reconstructions_are_judged(digits):
 
 @pytest.mark.parametrize("eager", [False, True], ids=["graph", "eager"])
 @pytest.mark.parametrize("name", ["GAN", "VAE", "Autoencoder"])
-def test_training_is_not_judged(name, eager, digits):
+def test_training_does_not_update_the_metrics(name, eager, digits):
     x, model = digits[0][:64], CASES[name].build()
     error = keras.metrics.MeanSquaredError()
     model.compile(metrics=[*(make(m) for m in METRICS), error], run_eagerly=eager)
@@ -433,22 +436,22 @@ def test_training_is_not_judged(name, eager, digits):
 
 
 @pytest.mark.parametrize("eager", [False, True], ids=["graph", "eager"])
-def test_the_result_is_worked_out_once(eager, digits, monkeypatch):
+def test_the_result_is_computed_once(eager, digits, monkeypatch):
     metric, calls = make("PrecisionRecall"), []
     model = CASES["VAE"].build()
     model.compile(metrics=[metric], run_eagerly=eager)
     compare = metric.compare
     monkeypatch.setattr(metric, "compare", lambda *sets: calls.append(1) or compare(*sets))
-    # Batches of fewer examples than can be compared.
+    # The batches have fewer examples than the metric needs.
     logs = model.evaluate(digits[0][:12], batch_size=3, verbose=0, return_dict=True)
     assert len(calls) == 1 and np.isfinite([*logs.values()]).all()
 
 
 def test_a_diverged_model_is_no_error_in_fit(digits):
-    x, model = digits[0][:64], judged("GAN")
+    x, model = digits[0][:64], model_with_metrics("GAN")
     model.generator.set_weights([np.full_like(w, np.nan) for w in model.generator.get_weights()])
     monitor = genzoo.callbacks.CollapseMonitor(x, on_collapse="stop")
-    with pytest.warns(UserWarning, match="NaN or infinite numbers in"):
+    with pytest.warns(UserWarning, match="contains? NaN or infinity"):
         history = model.fit(x, validation_data=x, epochs=3, verbose=0, callbacks=[monitor]).history
     names = ["frechet_distance", "kernel_distance", "kernel_distance_std", "coverage"]
     np.testing.assert_array_equal([history[f"val_{n}"] for n in names], np.full((4, 1), np.nan))
@@ -464,7 +467,7 @@ def test_large_arrays_go_through_the_extractor_in_batches(name):
 
     metric = make(name, feature_extractor=extractor)
     assert result(metric, REAL, FAKE) == result(make(name), REAL, FAKE)
-    # Two zeros come first; the shorter array ends with less than a batch.
+    # `build` passes two zeros first. Then 400 and 300 examples follow in turn.
     assert sizes == [2, 256, 256, 144, 44]
     metric = make(name, feature_extractor=extractor)
     assert result(metric, REAL, FAKE[:200]) == pytest.approx(
@@ -473,8 +476,10 @@ def test_large_arrays_go_through_the_extractor_in_batches(name):
 
 
 @pytest.mark.parametrize("name", METRICS)
-def test_both_kinds_have_the_same_features(name):
-    with pytest.raises(ValueError, match=r"`generated` must have 6 features.*Received: 5, of data"):
+def test_all_data_must_have_the_same_features(name):
+    with pytest.raises(
+        ValueError, match=r"`generated` must have 6 features.*Received: 5, from data"
+    ):
         make(name).update_state(REAL, FAKE[:, :5])
     metric = make(name)
     metric.update_state(REAL, FAKE)
@@ -493,7 +498,7 @@ def test_both_kinds_have_the_same_features(name):
         (tf.reduce_mean, r"it maps data \(2, 6\) to a tensor \(\)"),
     ],
 )
-def test_extractors_of_something_else(extractor, reason):
+def test_invalid_outputs_of_the_extractor(extractor, reason):
     with pytest.raises(ValueError, match=f"one that fails: .*{reason}"):
         make("KernelDistance", feature_extractor=extractor).update_state(REAL, FAKE)
 
@@ -502,10 +507,22 @@ def test_extractors_of_something_else(extractor, reason):
     "metric, options, message",
     [
         (metrics.FrechetDistance, {"feature_extractor": "inception"}, "must be a Keras model or"),
-        (metrics.PrecisionRecall, {"neighbours": 0}, "`neighbours` must be an integer of 1"),
+        (
+            metrics.PrecisionRecall,
+            {"neighbours": 0},
+            "`neighbours` must be an integer of at least 1",
+        ),
         (metrics.PrecisionRecall, {"neighbours": 2.5}, "Received: neighbours=2.5"),
-        (metrics.PrecisionRecall, {"max_examples": 5}, "`max_examples` must be an integer of 6"),
-        (metrics.KernelDistance, {"subset_size": 1}, "`subset_size` must be an integer of 2"),
+        (
+            metrics.PrecisionRecall,
+            {"max_examples": 5},
+            "`max_examples` must be an integer of at least 6",
+        ),
+        (
+            metrics.KernelDistance,
+            {"subset_size": 1},
+            "`subset_size` must be an integer of at least 2",
+        ),
         (metrics.KernelDistance, {"subsets": -1.5}, "Received: subsets=-1.5"),
         (metrics.KernelDistance, {"seed": "a"}, "Received: seed='a'"),
     ],
@@ -515,7 +532,7 @@ def test_bad_arguments(metric, options, message):
         metric(**options)
 
 
-def test_logs_of_one_name_are_refused():
+def test_two_logs_with_the_same_name_raise():
     model = CASES["GAN"].build()
     twice = [metrics.PrecisionRecall() for _ in range(2)]
     with pytest.raises(ValueError, match=r"`metrics` must have logs of different names.*coverage"):
@@ -524,40 +541,40 @@ def test_logs_of_one_name_are_refused():
         model.compile(metrics=[keras.metrics.MeanSquaredError("generator_loss")])
 
 
-def test_two_of_a_kind_have_names_of_their_own(digits):
-    model, judge = CASES["GAN"].build(), lambda x: tf.ones((tf.shape(x)[0], 2)) / 2
+def test_two_metrics_of_the_same_class_have_different_logs(digits):
+    model, classifier = CASES["GAN"].build(), lambda x: tf.ones((tf.shape(x)[0], 2)) / 2
     twice = [metrics.PrecisionRecall(), metrics.PrecisionRecall(name="other")]
-    twice += [metrics.ClassBalance(judge), metrics.ClassBalance(judge, name="other_judge")]
+    twice += [metrics.ClassBalance(classifier), metrics.ClassBalance(classifier, name="third")]
     model.compile(metrics=twice)
     logs = model.evaluate(digits[0][:64], verbose=0, return_dict=True)
     assert logs["coverage"] == logs["other_coverage"]
-    assert logs["class_entropy"] == logs["other_judge_class_entropy"]
+    assert logs["class_entropy"] == logs["third_class_entropy"]
     again = metrics.PrecisionRecall.from_config(twice[1].get_config())
     assert again.log_names == ("other_precision", "other_recall", "other_density", "other_coverage")
 
 
-def test_images_of_another_range_are_refused():
+def test_images_of_another_range_raise():
     images = np.random.default_rng(0).random((20, 8, 8, 1), "float32")
-    match = r"`generated` must be images as floats in \[0, 1\], or uint8.*Received: (int|float)"
+    match = r"`generated` must be images as floats in \[0, 1\], or as uint8.*Received: (int|float)"
     integers = (255 * images).astype("int16")
     for wrong in (255 * images, integers, integers.tolist()):
         with pytest.raises(ValueError, match=match):
             metrics.PrecisionRecall().update_state(images, wrong)
 
 
-def test_samples_that_are_not_finite_have_no_features():
-    # Compiled, such a network can make zeros of NaN.
+def test_features_of_non_finite_samples_are_nan():
+    # A compiled network of these layers can map NaN to zeros.
     network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(4, 3)])
     for layer in (keras.layers.ReLU(), keras.layers.MaxPooling2D(), keras.layers.Flatten()):
         network.add(layer)
     data = np.random.default_rng(0).random((6, 8, 8, 1), "float32")
     data[1, 2, 3], data[4, 5, 6] = np.nan, np.inf
-    found = tf.function(metrics.FrechetDistance(network).features)(data).numpy()
-    assert np.isnan(found).all(axis=1).tolist() == [False, True, False, False, True, False]
-    np.testing.assert_allclose(found[[0, 2]], network(data[[0, 2]]), rtol=1e-5, atol=1e-6)
+    features = tf.function(metrics.FrechetDistance(network).features)(data).numpy()
+    assert np.isnan(features).all(axis=1).tolist() == [False, True, False, False, True, False]
+    np.testing.assert_allclose(features[[0, 2]], network(data[[0, 2]]), rtol=1e-5, atol=1e-6)
 
 
-def test_callbacks_know_which_way_is_better(digits):
+def test_callbacks_infer_that_smaller_is_better(digits):
     model = CASES["GAN"].build()
     model.compile(metrics=[make("FrechetDistance"), make("KernelDistance")])
     stops = [
@@ -584,4 +601,22 @@ def test_a_clone_shares_the_network(kind):
     assert {**config, "name": ""} == {**expected, "name": ""}
     x = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
     copy.update_state(x[:10], x[10:])
-    assert metric.num_features is None  # the states are apart
+    assert metric.num_features is None  # the original metric has not changed
+
+
+def test_a_clone_needs_no_config_of_the_network():
+    class WithoutConfig(keras.layers.Layer):
+        def __init__(self, factor, offsets):
+            super().__init__()
+            self.factor, self.offsets = factor, offsets
+
+        def call(self, x):
+            return self.factor * x + tf.constant(self.offsets)
+
+    network = WithoutConfig(2.0, np.zeros(6, "float32"))
+    with pytest.raises(NotImplementedError):
+        metrics.PrecisionRecall(network).get_config()
+    metric = metrics.PrecisionRecall(network, neighbours=3)
+    copy = metric.clone("copy")
+    assert copy.feature_extractor is metric.feature_extractor is network
+    assert result(copy, REAL, FAKE) == pytest.approx(result(metric, REAL, FAKE))

@@ -1,4 +1,4 @@
-"""The metrics of a model that two processes train: those of one."""
+"""Two processes that train a model compute the same metrics as one."""
 
 import json
 import os
@@ -15,17 +15,17 @@ from keras_genzoo import metrics
 
 
 def fit(strategy):
-    """The logs of a small VAE, judged on batches of which the last has a single example."""
+    """Returns the logs of a small VAE. The last batch of the validation data has one example."""
     points = np.random.default_rng(0).normal(size=(361, 2)).astype("float32")
     keras.utils.set_random_seed(3)
     with strategy.scope():
         model = CASES["VAE, Gaussian, of vectors"].build()
-        judges = [
+        generative_metrics = [
             metrics.FrechetDistance(),
             metrics.KernelDistance(subsets=3, subset_size=50),
             metrics.PrecisionRecall(neighbours=3, max_examples=110),
         ]
-        model.compile(metrics=judges)
+        model.compile(metrics=generative_metrics)
     options = {"batch_size": 24, "validation_data": points[240:361], "shuffle": False, "verbose": 0}
     return model.fit(points[:240], epochs=2, **options).history
 

@@ -17,7 +17,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import predict_pb2
 
 import keras_genzoo as genzoo
-from keras_genzoo.serving import Endpoint, Labels, Scalar, Vectors, export
+from keras_genzoo.core.fields import Labels, Scalar, Vectors
+from keras_genzoo.serving import Endpoint, export
 
 GENERATOR = {"serving_default", "sample"}
 CODER = {"serving_default", "encode", "decode", "anomaly_score"}

@@ -22,7 +22,7 @@ RNG = np.random.default_rng(0)
 
 
 def small(build, data_shape):
-    """Options that keep a network small whatever its kind."""
+    """Returns options that keep a network small."""
     parameters = inspect.signature(build).parameters
     if "filters" in parameters or (networks.is_image(data_shape) and "options" in parameters):
         return {"filters": networks.default_filters(data_shape, 4)}
@@ -73,7 +73,7 @@ def test_vectors_to_data(build, shape):
     assert model.input_shape == (None, 5) and model.output_shape == (None, *shape)
     outputs = model(tf.constant(RNG.normal(size=(2, 5)), tf.float32))
     assert outputs.shape == (2, *shape) and outputs.dtype == "float32"
-    # Every pixel comes from the latents, those next to what was cropped too.
+    # Every pixel depends on the latents, even at the cropped edges.
     assert np.isfinite(outputs).all() and (outputs[0] != outputs[1]).numpy().mean() > 0.9
 
 
@@ -133,7 +133,7 @@ def test_one_hot_labels_are_not_trained():
 
 
 def test_projection_discriminator():
-    """The score is ψ(features) + <features, vector of the class> (Miyato & Koyama, 2018)."""
+    """The score is ψ(features) + ⟨features, vector of the class⟩ (Miyato & Koyama, 2018)."""
     model = networks.discriminator((2,), num_classes=3, hidden_units=(4,))
     (embedding,) = layers_of(model, keras.layers.Embedding)
     last = layers_of(model, keras.layers.Dense)[-1]
@@ -160,7 +160,7 @@ def test_packs_to_scores(build, shape, num_classes):
 
 
 def test_projection_of_packs():
-    """Each place in a pack has vectors of its own, whose sum is projected on."""
+    """Each position in a pack has separate vectors, and the features are projected on their sum."""
     model = networks.discriminator((2,), num_classes=3, packing=2, hidden_units=(4,))
     score, projection = layers_of(model, keras.layers.Dense)[1:]
     if score.units != 1:
@@ -189,7 +189,7 @@ def test_spectral_normalization_of_every_layer(shape, num_classes, packing):
     assert len(wrapped) == 3 + (num_classes is not None)
     inner = {id(v) for layer in wrapped for v in layer.layer.trainable_variables}
     assert {id(v) for v in model.trainable_variables} == inner
-    # BatchNormalization had their biases.
+    # Without BatchNormalization, the layers need biases.
     assert all(layer.layer.use_bias for layer in wrapped[:2])
     plain = networks.discriminator(shape, num_classes=num_classes, packing=packing, **size)
     assert layers_of(plain, SpectralNormalization) == []
@@ -204,7 +204,7 @@ def test_minibatch_standard_deviation_before_the_last_stage(shape):
     kinds = (keras.layers.Dense, keras.layers.Conv2D)
     channels = [layer.kernel.shape[-2:] for layer in layers_of(model, kinds)]
     assert channels[1] == (5, 6)
-    # A score depends on its group, and on nothing else.
+    # A score depends only on the examples of its group.
     x = RNG.random((4, *shape)).astype("float32")
     scores, x[1] = model(x).numpy(), RNG.random(shape)
     changed = np.abs(model(x) - scores)[:, 0]
@@ -217,7 +217,7 @@ def test_normalization():
     options = {"filters": filters}
     with_it = networks.discriminator(shape, **options)
     without = networks.discriminator(shape, normalization=False, **options)
-    # Not on the discriminator's input; on every stage of the generator but its output.
+    # The first stage of the discriminator and the last stage of the generator have none.
     assert len(layers_of(with_it, keras.layers.BatchNormalization)) == len(filters) - 1
     assert layers_of(without, keras.layers.BatchNormalization) == []
     generator = networks.generator(shape, 5, **options)
@@ -261,7 +261,7 @@ def test_dcgan_weights_are_drawn_with_deviation_0_02(model):
     ],
     ids=lambda model: model.name,
 )
-def test_no_two_layers_start_alike(model):
+def test_all_layers_have_different_initial_weights(model):
     weights = [kernel.ravel() for kernel in kernels(model)]
     for i, a in enumerate(weights):
         for b in weights[:i]:
