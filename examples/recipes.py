@@ -106,7 +106,7 @@ def gan_of_points(shape, num_classes, latent_dim):
     latent_dim, units = latent_dim or 16, {"hidden_units": (128, 128)}
     return {
         "latent_dim": latent_dim,
-        "penalty": genzoo.losses.GradientPenalty(weight=0.5, at="real", target=0.0),
+        "penalty": genzoo.losses.GradientPenalty(weight=0.05, at="real", target=0.0),
         "generator": genzoo.networks.dense_decoder(shape, latent_dim, **units),
         "discriminator": genzoo.networks.dense_discriminator(shape, **units),
     }
@@ -209,7 +209,7 @@ NAMED = {
         genzoo.GAN,
         data_name="ring",
         data=ring,
-        epochs=10,
+        epochs=20,
         batch_size=128,
         conditional=None,
         loss=True,

@@ -75,7 +75,7 @@ class Sampling:
             )
         elif (num_samples is None) == (labels is None):
             raise ValueError(
-                "`sample` takes either `num_samples` or an array of `labels`. "
+                "`sample` takes either `num_samples` or `labels`. "
                 f"Received: num_samples={num_samples!r}, labels={labels!r:.50}"
             )
         if labels is None:

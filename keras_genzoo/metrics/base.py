@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 
 import keras
@@ -82,10 +81,12 @@ class GenerativeMetric(keras.metrics.Metric):
             name: The name of the new metric.
         """
         # The config of the extractor is not needed, and a custom network may have none.
-        without_extractor = copy.copy(self)
-        without_extractor.feature_extractor = None
-        config = without_extractor.get_config()
-        config |= {"name": name, self.extractor_argument: self.feature_extractor}
+        extractor, self.feature_extractor = self.feature_extractor, None
+        try:
+            config = self.get_config()
+        finally:
+            self.feature_extractor = extractor
+        config |= {"name": name, self.extractor_argument: extractor}
         return type(self).from_config(config)
 
     def build(self, data_shape: Sequence[int | None]) -> None:

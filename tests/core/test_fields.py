@@ -30,8 +30,8 @@ def test_vectors_are_never_scaled():
     [
         (Images((6, 5, 3)), 2 * IMAGES, r"`y` must be floats in \[0, 1\]"),
         (Images((6, 5, 1)), IMAGES, r"must have the shape \('batch', 6, 5, 1\)"),
-        (Images((6, 5, 3)), IMAGES[0], "add the axis of examples"),
-        (Images((6, 5, 3)), IMAGES[..., 0], "add the axis of channels"),
+        (Images((6, 5, 3)), IMAGES[0], "add a batch axis"),
+        (Images((6, 5, 3)), IMAGES[..., 0], "add a channel axis"),
         (Images((6, 5, 3), "target"), None, "`y` must be an array, the model's target"),
         (Vectors((2,)), POINTS * np.inf, "`y` must be finite"),
         (Vectors((2,), bounded=True), POINTS, r"`y` must be floats in \[0, 1\]"),
@@ -40,8 +40,8 @@ def test_vectors_are_never_scaled():
         (Labels(3), np.array([0, 1, 2, 3]), r"must lie in \[0, 3\)"),
         (Labels(3), np.array([0, 1, 2]), r"shape \(4,\)"),
         (Labels(None), POINTS, r"no use for a target. Received: float32 of shape \(4, 2\)"),
-        (Labels(None), np.eye(4), "must be left out, or be one label an example"),
-        (Labels(None), np.array([1, 2]), "must be left out"),
+        (Labels(None), np.eye(4), r"must be omitted, or be labels of shape \(n,\)"),
+        (Labels(None), np.array([1, 2]), "must be omitted"),
     ],
 )
 def test_what_does_not_fit_is_one_clear_sentence(field, values, message):

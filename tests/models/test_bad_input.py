@@ -64,16 +64,16 @@ DATA = {
     "wrong rank": (images, IMAGES[..., None], None, r"`x` must have the shape.*\(64, 8, 8, 1, 1\)"),
     "wrong shape": (images, IMAGES[:, :7], None, r"`x` must have the shape.*\(64, 7, 8, 1\)"),
     "wrong width": (gan, POINTS[:, :1], None, r"`x` must have the shape.*\(64, 1\)"),
-    "no axis of channels": (images, IMAGES[..., 0], None, r"axis of channels.*\(64, 8, 8\)"),
+    "no axis of channels": (images, IMAGES[..., 0], None, r"add a channel axis.*\(64, 8, 8\)"),
     "integers": (images, np.ones((64, *IMAGE), "int64"), None, r"floats.*or uint8.*int64"),
     "booleans": (images, IMAGES > 0.5, None, r"`x` must be floats.*bool"),
     "text": (gan, np.full((64, 2), "a"), None, r"`x` must be floats.*dtype"),
     "no labels": (conditional, POINTS, None, r"labels of a conditional model.*\[0, 3\).*None"),
     "labels of floats": (conditional, POINTS, LABELS.astype("float32"), r"integers.*float32"),
-    "one-hot labels": (conditional, POINTS, np.eye(3, dtype="int32")[LABELS], r"one label an exam"),
+    "one-hot labels": (conditional, POINTS, np.eye(3, dtype="int32")[LABELS], r"one label per exam"),
     "labels too large": (conditional, POINTS, LABELS + 1, r"\[0, 3\).*from 1 to 3"),
     "labels below 0": (conditional, POINTS, LABELS - 1, r"\[0, 3\).*from -1 to 1"),
-    "too few labels": (conditional, POINTS, LABELS[:50], r"one label an example.*\(50,\)"),
+    "too few labels": (conditional, POINTS, LABELS[:50], r"one label per example.*\(50,\)"),
     "batches smaller than critic steps": (
         five_steps,
         POINTS[:4],
@@ -533,7 +533,7 @@ def test_uint8_vectors_are_refused():
 
 def test_compile_takes_no_loss():
     model = gan()
-    with pytest.raises(ValueError, match=r"loss is the constructor's. Received: \['loss'\]"):
+    with pytest.raises(ValueError, match=r"an argument of the constructor. Received: \['loss'\]"):
         model.compile(loss="hinge")
     assert isinstance(model.loss, genzoo.losses.NonSaturating)
 
