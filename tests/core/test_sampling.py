@@ -105,7 +105,7 @@ def test_any_draw_is_sampled_in_parts():
 
 
 def test_a_score_map_counts_as_its_mean():
-    """A PatchGAN's scores `(batch, rows, columns)` enter the objective as one number per example."""
+    """A PatchGAN's scores `(batch, rows, columns)` count as one number per example."""
 
     class Patches(GenerativeModel):
         players = {"optimizer": ("network",)}

@@ -70,7 +70,7 @@ DATA = {
     "text": (gan, np.full((64, 2), "a"), None, r"`x` must be floats.*dtype"),
     "no labels": (conditional, POINTS, None, r"labels of a conditional model.*\[0, 3\).*None"),
     "labels of floats": (conditional, POINTS, LABELS.astype("float32"), r"integers.*float32"),
-    "one-hot labels": (conditional, POINTS, np.eye(3, dtype="int32")[LABELS], r"one label per exam"),
+    "one-hot labels": (conditional, POINTS, np.eye(3, dtype="int32")[LABELS], r"label per exam"),
     "labels too large": (conditional, POINTS, LABELS + 1, r"\[0, 3\).*from 1 to 3"),
     "labels below 0": (conditional, POINTS, LABELS - 1, r"\[0, 3\).*from -1 to 1"),
     "too few labels": (conditional, POINTS, LABELS[:50], r"one label per example.*\(50,\)"),

@@ -504,7 +504,8 @@ def test_generators_of_ones_own(name):
 def test_a_generator_that_cannot_be_copied():
     model = tiny(generator=Subclassed(keras.layers.Dense(4).units))  # well without an average
     assert model.average is None
-    with pytest.raises(ValueError, match=r"`generator` must have a working `get_config`.*`ema_half_life`"):
+    words = r"`generator` must have a working `get_config`.*`ema_half_life`"
+    with pytest.raises(ValueError, match=words):
         tiny(ema_half_life=10.0, generator=Subclassed(4))
 
 

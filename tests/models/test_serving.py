@@ -456,7 +456,7 @@ def test_an_untrained_model_warns(digits, tmp_path):
         ("model.onnx", {"format": "litert"}, r"`filepath` must end in \.tflite"),
         ("m.onnx", {"format": "onnx", "endpoint": "sample"}, "'encode', 'decode'.*'sample'"),
         ("m.onnx", {"format": "onnx", "version": 2}, "`version` is for a SavedModel"),
-        ("model", {"endpoint": "encode"}, "A SavedModel contains all endpoints.*Received: endpoint"),
+        ("model", {"endpoint": "encode"}, "A SavedModel contains all.*Received: endpoint"),
         ("model", {"opset_version": 18}, "Received: opset_version"),
         ("m.onnx", {"format": "onnx", "opset": 18}, "takes `opset_version`.*Received: opset"),
     ],
