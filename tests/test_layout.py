@@ -14,7 +14,14 @@ TREES = {path: ast.parse(path.read_text()) for path in FILES}
 INTERNALS = ROOT / "core" / "keras_internals.py"
 
 # The packages that each package may import from; every one may import from the leaves.
-LEAVES = {"core.replicas", "core.validation", "core.keras_internals", "files", "version"}
+LEAVES = {
+    "core.fields",
+    "core.keras_internals",
+    "core.replicas",
+    "core.validation",
+    "files",
+    "version",
+}
 ALLOWED = {
     "files": set(),
     "plot": set(),
@@ -24,7 +31,7 @@ ALLOWED = {
     "metrics": set(),
     "networks": {"layers"},
     "core": {"layers", "metrics", "networks", "serving"},
-    "serving": {"core.fields"},
+    "serving": set(),
     "models": {"core", "layers", "losses", "networks", "serving"},
     "callbacks": {"models", "core", "losses", "metrics", "plot"},
 }

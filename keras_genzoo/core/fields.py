@@ -157,8 +157,7 @@ class Images(Vectors):
     _range_hint = ", or uint8, which means 0 to 255"
 
     def convert(self, values):
-        values = tf.convert_to_tensor(values)
-        return tf.cast(values, tf.float32) / (255.0 if values.dtype == tf.uint8 else 1.0)
+        return images_to_float(values)
 
     def _shape_hint(self, shape):
         if len(shape) == 3 and shape[1:] == self.shape[:2]:
@@ -219,7 +218,8 @@ class Labels(Field):
         if values is None:
             return
         values = np.asarray(values)
-        if values.ndim == 1 and num_examples in (None, len(values)):
+        is_column = values.ndim == 2 and values.shape[1] == 1 and values.dtype.kind in "iu"
+        if (values.ndim == 1 or is_column) and num_examples in (None, len(values)):
             return
         raise ValueError(
             f"`{argument}` must be omitted, or be labels of shape (n,), which this model ignores; "
@@ -259,6 +259,12 @@ class Scalar(Field):
     def conditions(self, tensor):
         if tensor.dtype.is_floating:
             yield tf.math.is_finite(tensor), f"`{self.name}` must be finite."
+
+
+def images_to_float(images) -> tf.Tensor:
+    """Converts images to float32; uint8 from 0 to 255 becomes [0, 1]."""
+    images = tf.convert_to_tensor(images)
+    return tf.cast(images, tf.float32) / (255.0 if images.dtype == tf.uint8 else 1.0)
 
 
 def data_field(data_shape: Sequence[int], bounded: bool | None = None) -> Vectors:

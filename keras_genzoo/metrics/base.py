@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_genzoo.core.fields import images_to_float
 from keras_genzoo.core.replicas import place_in_global_batch
 
 BATCH_SIZE = 256  # the number of examples that pass through a feature extractor at once
@@ -133,8 +134,7 @@ class GenerativeMetric(keras.metrics.Metric):
         Args:
             data: An array `(batch, ...)`. Images are floats in [0, 1], or uint8, which is scaled.
         """
-        data = tf.convert_to_tensor(data)
-        data = tf.cast(data, tf.float32) / (255.0 if data.dtype == tf.uint8 else 1.0)
+        data = images_to_float(data)
         if self.feature_extractor is None:
             return flatten(data)
         features = self.feature_extractor(data)

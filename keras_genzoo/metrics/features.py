@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from keras_genzoo.core.fields import images_to_float
 from keras_genzoo.files import replacing
 
 
@@ -104,8 +105,7 @@ def train_classifier(
     model = _build_classifier(shape, classes)
 
     def scale(images, labels):
-        divisor = 255.0 if images.dtype == tf.uint8 else 1.0
-        return tf.cast(images, tf.float32) / divisor, labels
+        return images_to_float(images), labels
 
     model.fit(dataset.map(scale), epochs=epochs, verbose=verbose, shuffle=False)
     if path is not None:
