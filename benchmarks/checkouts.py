@@ -4,6 +4,7 @@ Each checkout trains the models of `throughput.py` in a process of its own, and 
 hand-written loop in the first checkout's process; a machine that slows down slows all of them. Run:
 
     python benchmarks/checkouts.py PATH_OF_THE_OLD PATH_OF_THE_NEW [--rounds 15]
+        [--models mlp_gan vae dcgan wgan_gp]
 
 A ratio above 1 says that the new checkout is faster. Ratios are medians over the rounds.
 """
@@ -70,12 +71,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("paths", nargs="*", help="the old and the new checkout")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--models", nargs="+", default=list(STEPS), choices=list(STEPS))
     parser.add_argument("--answer", help=argparse.SUPPRESS)
     flags = parser.parse_args()
     if flags.answer:
         return answer(flags.answer)
     print("| model | new / old | old `fit` / loop | new `fit` / loop |\n|---|---|---|---|")
-    for name in STEPS:
+    for name in flags.models:
         ratios = measure(name, *flags.paths, flags.rounds)
         print(f"| {name} | " + " | ".join(f"{ratio:.2f}" for ratio in ratios) + " |", flush=True)
 
