@@ -137,12 +137,14 @@ class _EndpointModel(keras.Model):
 
     def __init__(self, endpoint, inputs, output):
         super().__init__(name="endpoint")
-        self._endpoint, self._inputs, self._output = endpoint, inputs, output
+        # A function, because Keras would wrap an endpoint, which is a tuple, and break it.
+        self._compute = lambda tensors: endpoint(tensors)
+        self._inputs, self._output = inputs, output
         self.built = True
 
     def call(self, inputs, training=False):
         tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-        return {self._output: self._endpoint(dict(zip(self._inputs, tensors, strict=True)))}
+        return {self._output: self._compute(dict(zip(self._inputs, tensors, strict=True)))}
 
 
 def _layers_with_tables(networks):

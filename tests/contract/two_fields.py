@@ -51,6 +51,7 @@ class Translator(AdversarialCompiling, GenerativeModel):
         return tf.reduce_mean(tf.abs(restored - source), axis=(1, 2, 3))
 
     def call(self, source, training=False):
+        source = self.data_field.convert(source)
         return run(self.active_network("forward", training), source, training=training)
 
     def train_step(self, data):
@@ -85,7 +86,7 @@ class Translator(AdversarialCompiling, GenerativeModel):
 
     def translate(self, x):
         self.input_field.check(x, "x")
-        return self.in_batches(lambda x: self(self.data_field.convert(x)), x)
+        return self.in_batches(self, x)
 
     def endpoints(self):
         return {"serving_default": Endpoint(self, self.fields[:1], "target")}

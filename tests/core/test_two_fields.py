@@ -119,5 +119,7 @@ def test_served(model, tmp_path):
     served = tf.saved_model.load(str(tmp_path / "model" / "1")).signatures["serving_default"]
     answer = served(source=tf.constant(X[:3]))["target"]
     np.testing.assert_allclose(answer, model.translate(X[:3]), rtol=1e-5, atol=1e-6)
+    model.export(tmp_path / "model.tflite", format="litert")  # an endpoint may be the model itself
+    assert (tmp_path / "model.tflite").stat().st_size > 0
     with pytest.raises(tf.errors.InvalidArgumentError, match="`source` must lie in"):
         served(source=tf.constant(2 * X[:3]))
