@@ -28,10 +28,14 @@ class Compiling:
 
     def networks_of(self, player: str) -> list[keras.layers.Layer]:
         """Lists the networks that the optimizer of this name trains."""
-        return [getattr(self, name) for name in self.players[player]]
+        networks = [getattr(self, name) for name in self.players[player]]
+        # A part may be an object without weights, such as a likelihood of the user's own.
+        return [network for network in networks if isinstance(network, keras.layers.Layer)]
 
     def optimized_variables(self) -> dict[str, list]:
         """Returns the variables that each optimizer updates, by the names of `players`."""
+        if len(self.players) == 1:  # also trains layers that a subclass adds
+            return dict.fromkeys(self.players, self.trainable_variables)
         variables = {}
         for player in self.players:
             listed = (

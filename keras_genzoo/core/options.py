@@ -21,7 +21,10 @@ def expand_options(cls: type) -> None:
     `{options}` that of all keys of the TypedDict.
     """
     if "__init__" not in vars(cls):
-        return  # the parent's signature holds
+        # The constructor that runs may be that of a mix-in, which has no `__signature__`.
+        owner = next(parent for parent in cls.__mro__ if "__init__" in vars(parent))
+        cls.__signature__ = vars(owner).get("__signature__") or _signature_of(owner)
+        return
     signature = inspect.signature(cls.__init__)
     parameters = list(signature.parameters.values())[1:]
     parent = next(parent for parent in cls.__mro__[1:] if "__init__" in vars(parent))
@@ -45,10 +48,16 @@ def expand_options(cls: type) -> None:
         if name not in ("options", *signature.parameters):
             return match.group()
         names = [key for key in options if key not in KERAS_OWN] if name == "options" else [name]
-        return "\n".join(indent + line for key in names for line in _argument_lines(parent, key))
+        lines = [indent + line for key in names for line in _argument_lines(parent, key)]
+        return "\n".join(lines) or match.group()
 
     if cls.__doc__:
         cls.__doc__ = PLACEHOLDER.sub(documentation, cls.__doc__)
+
+
+def _signature_of(cls):
+    signature = inspect.signature(cls.__init__)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 def _options_of(cls, parameter) -> dict:
@@ -57,7 +66,10 @@ def _options_of(cls, parameter) -> dict:
     is_unpacked = typing.get_origin(annotation) is typing.Unpack or "Unpack" in str(annotation)
     if parameter.kind is not inspect.Parameter.VAR_KEYWORD or not is_unpacked:
         return {}
-    hint = typing.get_type_hints(cls.__init__, include_extras=True)[parameter.name]
+    try:
+        hint = typing.get_type_hints(cls.__init__, include_extras=True)[parameter.name]
+    except NameError:  # an annotation that only type checkers can resolve
+        return {}
     return typing.get_type_hints(typing.get_args(hint)[0])
 
 
@@ -65,8 +77,4 @@ def _argument_lines(parent, name) -> list[str]:
     """Returns the lines of a docstring that document an argument, without their indentation."""
     docstring = inspect.getdoc(parent) or ""
     found = re.search(rf"^    {name}: .*(?:\n {{8}}.*)*", docstring, re.MULTILINE)
-    if not found:
-        raise ValueError(
-            f"{parent.__name__} must document its argument {name!r}. Received: nothing"
-        )
-    return [line[4:] for line in found.group().splitlines()]
+    return [line[4:] for line in found.group().splitlines()] if found else []

@@ -104,3 +104,32 @@ def test_the_parents_documentation_is_filled_in():
         "    depth: The depth.",
         "    size: The size.",
     ]
+
+
+class Tempered:
+    def __init__(self, data_shape, latent_dim=4, temperature=1.0, **kwargs):
+        super().__init__(data_shape, latent_dim, **kwargs)
+        self.temperature = temperature
+
+
+class TemperedGAN(Tempered, genzoo.GAN):
+    pass
+
+
+def test_a_constructor_of_a_mix_in_is_saved():
+    config = TemperedGAN((2,), 4, 0.5, packing=2).get_config()
+    copy = TemperedGAN.from_config(config)
+    assert (copy.temperature, copy.packing, copy.latent_dim) == (0.5, 2, 4)
+
+
+def test_names_for_type_checkers_alone_and_braces_do_no_harm():
+    class Child(genzoo.GAN):
+        """A child.
+
+        {width}
+        """
+
+        def __init__(self, width: "Unknown", **options: "Unpack[Unknown]"):  # noqa: F821
+            super().__init__((width,), **options)
+
+    assert "{width}" in Child.__doc__ and Child(2).data_shape == (2,)

@@ -251,3 +251,38 @@ def test_own_likelihood_object():
 def test_bad_beta():
     with pytest.raises(ValueError, match=r"`beta` must be at least 0. Received: beta=-1"):
         genzoo.VAE((2,), beta=-1)
+
+
+def test_layers_that_a_subclass_adds_are_trained():
+    class Deeper(genzoo.Autoencoder):
+        def __init__(self):
+            super().__init__((2,), 2, (4,))
+            self.last = keras.layers.Dense(2)
+            self.last.build((None, 2))
+
+        def decode_step(self, codes, labels, training):
+            return self.last(super().decode_step(codes, labels, training))
+
+    model = Deeper()
+    model.compile()
+    before = model.last.get_weights()
+    x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+    model.fit(x, verbose=0)
+    assert all(np.any(a != b) for a, b in zip(before, model.last.get_weights(), strict=True))
+
+
+def test_a_likelihood_need_not_be_a_layer():
+    class UnitGaussian:
+        bounded = False
+
+        def log_prob(self, x, parameters):
+            return -0.5 * tf.reduce_sum((x - parameters) ** 2, axis=-1)
+
+        def mean(self, parameters):
+            return parameters
+
+    model = genzoo.VAE((2,), 2, likelihood=UnitGaussian())
+    model.compile()
+    x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+    assert np.isfinite(model.fit(x, verbose=0).history["loss"]).all()
+    assert model.sample(3, seed=0).shape == (3, 2)
