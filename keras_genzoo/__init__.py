@@ -3,6 +3,7 @@
 from keras_genzoo import (
     callbacks,
     data,
+    fields,
     files,
     layers,
     losses,
@@ -11,8 +12,8 @@ from keras_genzoo import (
     plot,
     serving,
 )
-from keras_genzoo.core import fields
 from keras_genzoo.core.model import GenerativeModel
+from keras_genzoo.core.sampling import LatentSampling, Sampling
 from keras_genzoo.models import (
     DCGAN,
     GAN,
@@ -38,6 +39,8 @@ __all__ = [
     "ConvolutionalAutoencoder",
     "DenoisingAutoencoder",
     "GenerativeModel",
+    "LatentSampling",
+    "Sampling",
     "SparseAutoencoder",
     "__version__",
     "callbacks",

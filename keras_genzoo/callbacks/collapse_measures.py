@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo.core.model import run
 from keras_genzoo.metrics.precision_recall import squared_distances
 from keras_genzoo.models.gan import GAN
 
@@ -41,7 +40,7 @@ def generate_without_averaging(model: GAN, latents, labels) -> tf.Tensor:
 
     `model.generate(..., training=False)` would use the moving average of the weights instead.
     """
-    return run(model.generator, latents, labels)
+    return model.run(model.generator, latents, labels)
 
 
 def discriminator_scores(model: GAN, data, labels) -> tf.Tensor:

@@ -24,10 +24,19 @@ class Compiling:
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """Returns the paper's optimizers, by the names of `players`."""
-        raise NotImplementedError
+        raise NotImplementedError(
+            f"{type(self).__name__} must have a method `default_optimizers`, which returns an "
+            f"optimizer for each of {list(self.players)}."
+        )
 
     def networks_of(self, player: str) -> list[keras.layers.Layer]:
         """Lists the networks that the optimizer of this name trains."""
+        missing = [name for name in self.players[player] if not hasattr(self, name)]
+        if missing:
+            raise ValueError(
+                f"`players` must name attributes of the {type(self).__name__}. "
+                f"Received: {missing[0]!r}"
+            )
         networks = [getattr(self, name) for name in self.players[player]]
         # A part may be an object without weights, such as a likelihood of the user's own.
         return [network for network in networks if isinstance(network, keras.layers.Layer)]
@@ -86,18 +95,27 @@ class Compiling:
             ValueError: If an option is unknown, or does not work under the model's strategy.
         """
         chosen = dict(zip(self.players, optimizers, strict=False))
+        twice = [name for name in chosen if name in options]
+        if twice:
+            raise ValueError(f"`{twice[0]}` must be given once. Received: two values")
         chosen |= {name: options.pop(name) for name in self.players if name in options}
-        if options.keys() - {*OPTIONS} or len(optimizers) > len(self.players):
+        unknown = sorted(options.keys() - {*OPTIONS})
+        if unknown or len(optimizers) > len(self.players):
             names = ", ".join(f"`{name}`" for name in (*self.players, *OPTIONS))
-            received = sorted(options.keys() - {*OPTIONS}) or f"{len(optimizers)} optimizers"
+            hint = "" if unknown[:1] != ["loss"] else "; its loss is an argument of the constructor"
             raise ValueError(
-                f"`compile` of a {type(self).__name__} takes {names}; its loss is an "
-                f"argument of the constructor. Received: {received}"
+                f"`compile` of a {type(self).__name__} takes {names}{hint}. "
+                f"Received: {unknown or f'{len(optimizers)} optimizers'}"
             )
         self._check_scope()
         self._check_options(options)
-        with self.distribute_strategy.scope():
-            self._compile_in_scope(chosen, options)
+        before = dict(vars(self))
+        try:
+            with self.distribute_strategy.scope():
+                self._compile_in_scope(chosen, options)
+        except BaseException:
+            vars(self).update(before)  # what was compiled before stays
+            raise
 
     def _check_options(self, options):
         steps = options.get("steps_per_execution", 1)

@@ -281,6 +281,8 @@ def data_field(data_shape: Sequence[int], bounded: bool | None = None) -> Vector
 
 def _spec_of(values, argument, name) -> tf.TensorSpec:
     """Returns the shape and type of an array."""
+    if values is None:
+        raise ValueError(f"`{argument}` is missing: the model needs its {name}. Received: None")
     is_array = hasattr(values, "shape") and hasattr(values, "dtype")
     if not is_array or isinstance(values, (tf.RaggedTensor, tf.SparseTensor)):
         is_dict = isinstance(values, dict)

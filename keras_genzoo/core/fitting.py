@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_genzoo.core import keras_internals
+from keras_genzoo.core.batches import first_batch, parts_of, yields_batches
 from keras_genzoo.core.optimizers import OptimizerGroup, with_optimizer_callbacks
 from keras_genzoo.core.validation import check_positive_int
 
@@ -49,8 +48,6 @@ class Fitting:
         call = inspect.signature(super().fit).bind(x, y, batch_size, *args, **kwargs)
         arguments = call.arguments
         _refuse_weights(arguments)
-        if not hasattr(x, "shape"):
-            arguments["shuffle"] = False  # Only arrays can be shuffled; Keras would warn.
         x, y = self.check_training_data(x, y, batch_size)
         arguments |= {"x": x, "y": y}
         if arguments.get("validation_data") is not None:
@@ -58,7 +55,9 @@ class Fitting:
             arguments["validation_data"] = self._check_validation_data(
                 arguments["validation_data"], size
             )
-        if self.has_several_workers and hasattr(x, "shape") and arguments.get("shuffle", True):
+        if yields_batches(x):
+            arguments["shuffle"] = False  # Only arrays can be shuffled; Keras would warn.
+        elif self.has_several_workers and arguments.get("shuffle", True):
             arguments.update(self._shuffled_identically(x, y, batch_size))
         if isinstance(getattr(self, "optimizer", None), OptimizerGroup):
             arguments["callbacks"] = with_optimizer_callbacks(self, arguments.get("callbacks"))
@@ -74,7 +73,9 @@ class Fitting:
             _refuse_weights(call.arguments)
             x, y = self._check_batches(x, y, batch_size, "x")
         self.evaluation_noise.reset()
-        return super().evaluate(x, y, batch_size, *args, **kwargs)
+        results = super().evaluate(x, y, batch_size, *args, **kwargs)
+        self.check_metrics_were_updated()
+        return results
 
     def check_training_data(self, x, y=None, batch_size=None) -> tuple:
         """Checks the data of `fit`; returns `x` and `y` to be passed on.
@@ -87,51 +88,64 @@ class Fitting:
         return self._check_batches(x, y, batch_size, "x", training=True)
 
     def _check_validation_data(self, validation_data, batch_size):
-        parts = _parts_of(validation_data)
+        if yields_batches(validation_data):
+            x, _ = self._check_batches(validation_data, None, batch_size, "validation_data")
+            return x
+        parts = parts_of(validation_data)
+        if any(yields_batches(part) for part in parts):
+            raise ValueError(
+                "`validation_data` must be arrays or one data set, which holds all parts of a "
+                f"batch. Received: a tuple with a {type(parts[0]).__name__}"
+            )
         self._refuse_extra(parts, "validation_data")
-        x, y = [*parts, None][:2]
-        x, y = self._check_batches(x, y, batch_size, "validation_data")
-        self.check_validation_size(x)
-        return x if y is None else (x, y)
+        x, y = self._check_arrays(parts, batch_size, "validation_data", training=False)
+        self.check_validation_size(parts[0])
+        return (x,) if y is None else (x, y)
 
     def _check_batches(self, x, y, batch_size, name, training=False):
         """Checks arrays, or the first batch of a data set; returns `x` and `y` to be passed on."""
+        if not yields_batches(x):
+            parts = [*(parts_of(x) if isinstance(x, tuple) else [x])]
+            parts += parts_of(y) if isinstance(y, tuple) else [] if y is None else [y]
+            return self._check_arrays(parts, batch_size, name, training)
+        if y is not None:
+            raise ValueError(
+                f"`y` must be omitted if `{name}` is a data set, which holds all parts of a batch. "
+                f"Received: a {type(x).__name__} and a {type(y).__name__}"
+            )
         if isinstance(x, tf.distribute.DistributedDataset):
-            return x, y
-        if isinstance(x, Iterator):
-            first, x = _peek(x)
-        elif isinstance(x, tf.data.Dataset):
-            specs = _parts_of(x.element_spec)
-            for field, spec in zip(self.expected_fields, specs, strict=False):
+            return x, None
+        if isinstance(x, tf.data.Dataset):
+            for field, spec in zip(self.expected_fields, parts_of(x.element_spec), strict=False):
                 if isinstance(spec, tf.TensorSpec):
                     field.check_spec(spec, name)
-            first = next(iter(x.take(1)), None)
-        elif isinstance(x, keras.utils.PyDataset):
-            first = x[0] if len(x) else None
-        else:
-            batch_size = 32 if batch_size is None else batch_size
-            return self._check_arrays(x, y, batch_size, name, training)
+        first, x = first_batch(x)
         if first is None:
             raise ValueError(
                 f"`{name}` must yield at least one batch. A data set that drops its last batch is "
                 "empty if it has fewer examples than a batch. Received: an empty data set"
             )
-        parts = _parts_of(first)
+        parts = parts_of(first)
         self._refuse_extra(parts, name)
         names = [name, *(f"{field.name} of {name}" for field in self.expected_fields[1:])]
         size = self._check_parts(parts, names)
         if training:
             self._check_batch_size(size)
-        return x, y
+        return x, None
 
-    def _check_arrays(self, x, y, batch_size, name, training):
+    def _check_arrays(self, parts, batch_size, name, training):
+        """Checks the parts of arrays of data; returns `x` and `y` to be passed on."""
+        batch_size = 32 if batch_size is None else batch_size
         check_positive_int(batch_size, "batch_size")
-        y = y if y is None or hasattr(y, "shape") else np.asarray(y)
-        second = self.expected_fields[1]
         if training and batch_size % self.num_replicas:
             self._check_batch_size(batch_size)
-        y_name = "y" if name == "x" else f"{second.name} of {name}"
-        size = self._check_parts([x, y], [name, y_name])
+        self._refuse_extra(parts, name)
+        first, *others = parts
+        others = [part if hasattr(part, "shape") else np.asarray(part) for part in others]
+        names = [name, *(f"{field.name} of {name}" for field in self.expected_fields[1:])]
+        if name == "x" and len(self.expected_fields) == 2:
+            names[1] = "y"
+        size = self._check_parts([first, *others], names)
         if training and size < batch_size:
             raise ValueError(
                 f"`{name}` must fill at least one batch of {batch_size}; pass a smaller "
@@ -139,7 +153,9 @@ class Fitting:
             )
         if training:
             self._check_batch_size(batch_size)
-        return x, None if second.absent else y
+        if len(parts) > 2:
+            return (first, *others), None
+        return first, None if self.expected_fields[1].absent else (others or [None])[0]
 
     def _check_parts(self, parts, names) -> int:
         """Checks the parts of a batch, each by its field; returns the number of examples."""
@@ -177,11 +193,9 @@ class Fitting:
 
         Keras would shuffle by each worker's own seed. The seed of the noise is the same everywhere.
         """
-        data = x if y is None else (x, y)
-        dataset = tf.data.Dataset.from_tensor_slices(data).shuffle(
-            len(x), seed=int(self.noise.state.numpy()[0])
-        )
-        dataset = dataset.batch(batch_size or 32)
+        dataset = tf.data.Dataset.from_tensor_slices(x if y is None else (x, y))
+        size, seed = int(dataset.cardinality()), int(self.noise.state.numpy()[0])
+        dataset = dataset.shuffle(size, seed).batch(batch_size or 32)
         return {"x": dataset, "y": None, "batch_size": None, "shuffle": False}
 
     def _check_scope(self):
@@ -193,22 +207,6 @@ class Fitting:
                 "The model must be built and compiled in the scope of the strategy that it is "
                 f"fitted under, {type(current).__name__}. Received: a model built under {received}"
             )
-
-
-def _parts_of(batch) -> list:
-    return list(batch) if isinstance(batch, (tuple, list)) else [batch]
-
-
-def _peek(iterator):
-    """Returns the first element of an iterator, and an iterator over all of them."""
-    first = next(iterator, None)
-
-    def again():
-        if first is not None:
-            yield first
-        yield from iterator
-
-    return first, again()
 
 
 def _refuse_weights(arguments: dict) -> None:

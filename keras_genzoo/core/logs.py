@@ -26,7 +26,8 @@ class Logs:
     @property
     def log_names(self) -> tuple[str, ...]:
         """The names of the logs of `train_step` and `test_step`."""
-        raise NotImplementedError
+        # Not a NotImplementedError: from a property, Keras would turn it into another error.
+        raise ValueError(f"{type(self).__name__} must have `log_names`. Received: none")
 
     def build_metrics(self) -> None:
         """Creates the metrics' state, which Keras cannot create inside a replica."""
@@ -70,6 +71,15 @@ class Logs:
                     f"{metric.name}. Received: {len(data)}"
                 )
 
+    def check_metrics_were_updated(self) -> None:
+        """Raises if an evaluation left a generative metric without data."""
+        for metric in self.generative_metrics:
+            if metric.empty:
+                raise ValueError(
+                    f"The `test_step` of a {type(self).__name__} must call "
+                    f"`update_generative_metrics` for {metric.name}. Received: no call"
+                )
+
     @property
     def generative_metrics(self) -> list[GenerativeMetric]:
         """The metrics that compare generated with real data."""
@@ -98,8 +108,14 @@ class Logs:
             **values: A scalar or `(batch,)`, by names of `log_names`. `None` is skipped.
         """
         for name, value in values.items():
-            if value is not None:
-                self._trackers[name].update_state(value)
+            if value is None:
+                continue
+            if name not in self._trackers:
+                raise ValueError(
+                    f"`log` takes the names of `log_names`, {list(self._trackers)}. "
+                    f"Received: {name!r}"
+                )
+            self._trackers[name].update_state(value)
         return self._for_workers(self._means())
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None) -> dict:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_genzoo.core.batches import parts_of
 from keras_genzoo.core.compiling import Compiling
 from keras_genzoo.core.fields import Field, Labels
 from keras_genzoo.core.fitting import Fitting
@@ -28,7 +29,62 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
 
     A subclass passes its fields to this constructor, builds all networks in its own, and sets an
     attribute for every constructor argument. It has `players`, `default_optimizers`, `log_names`,
-    `call`, `train_step` and `test_step`, and declares its `verbs`.
+    `call`, `train_step` and `test_step`, and declares the `verbs` that it adds to those of its
+    bases.
+
+    ```python
+    import tensorflow as tf
+
+
+    @keras.saving.register_keras_serializable("my_models")
+    class LinearFlow(genzoo.Sampling, genzoo.GenerativeModel):
+        # One linear layer maps data to z, which is distributed as N(0, 1).
+        verbs = frozenset({"log_likelihood"})  # Sampling adds "sample"
+        players = {"optimizer": ("network",)}
+        log_names = ("loss",)
+
+        def __init__(self, data_shape, **kwargs):
+            super().__init__(genzoo.fields.Vectors(data_shape), **kwargs)
+            (features,) = self.data_shape
+            self.network = keras.layers.Dense(features, kernel_initializer="identity")
+            self.network.build((None, features))
+
+        def default_optimizers(self):
+            return {"optimizer": keras.optimizers.Adam(0.01)}
+
+        def call(self, x, training=False):
+            # log p(x) in nats, float32 (batch,)
+            z = self.run("network", x, training=training)
+            log_normal = -0.5 * tf.reduce_sum(z**2 + np.log(2 * np.pi), axis=-1)
+            return log_normal + tf.linalg.slogdet(self.network.kernel)[1]
+
+        def train_step(self, data):
+            (x,) = self.unpack(data)
+            with tf.GradientTape() as tape:
+                loss = -self(x, training=True)
+                objective = self.objective("optimizer", loss)
+            self.update("optimizer", objective, tape)
+            return self.log(loss=loss)
+
+        def test_step(self, data):
+            (x,) = self.unpack(data)
+            return self.log(loss=-self(x))
+
+        def log_likelihood(self, x):
+            self.check_data(x)
+            return self.in_batches(self, x)
+
+        def draw(self, count, labels, seed):
+            z = tf.random.stateless_normal((count, *self.data_shape), seed)
+            return tf.linalg.matmul(z - self.network.bias, tf.linalg.inv(self.network.kernel))
+
+
+    x = np.random.default_rng(0).normal([1.0, 2.0], [0.5, 3.0], (1000, 2)).astype("float32")
+    model = LinearFlow((2,))
+    model.compile()
+    model.fit(x, epochs=20)
+    samples = model.sample(1000, seed=0)
+    ```
 
     Args:
         *fields: The parts of a batch, in their order.
@@ -51,8 +107,21 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         expand_options(cls)
+        after = cls.__mro__[cls.__mro__.index(GenerativeModel) + 1 :]
+        late = [base.__name__ for base in after if "verbs" in vars(base)]
+        if late:  # its methods would be those of `GenerativeModel`
+            raise TypeError(
+                f"The bases of {cls.__name__} must have {late[0]} before GenerativeModel. "
+                "Received: the other order"
+            )
+        cls.verbs = frozenset().union(*(vars(base).get("verbs", ()) for base in cls.__mro__))
 
     def __init__(self, *fields: Field, **kwargs):
+        if not fields or not all(isinstance(field, Field) for field in fields):
+            raise ValueError(
+                "`fields` must be one or more fields, such as `Images((28, 28, 1))`. "
+                f"Received: fields={fields!r:.80}"
+            )
         super().__init__(**kwargs)
         self.fields = fields
         self.data_field = fields[0]
@@ -86,17 +155,42 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
             raise ValueError(f"`name` must be one of the fields {names}. Received: name={name!r}")
         return found[0]
 
+    def train_step(self, data):
+        """Takes one step of training on a batch; returns the logs."""
+        raise NotImplementedError(f"{type(self).__name__} must have a `train_step`.")
+
+    def test_step(self, data):
+        """Evaluates a batch; returns the logs."""
+        raise NotImplementedError(f"{type(self).__name__} must have a `test_step`.")
+
     # What a step is written in. ------------------------------------------------------------------
 
     def unpack(self, data) -> tuple:
         """Returns one tensor for each field of a batch; `None` for an absent one."""
-        parts = list(data) if isinstance(data, (tuple, list)) else [data]
+        parts = parts_of(data)
         parts += [None] * (len(self.fields) - len(parts))
         return tuple(f.convert(part) for f, part in zip(self.fields, parts, strict=False))
 
     def split(self, batch: tuple, parts: int) -> list[tuple]:
         """Splits a batch into parts of fresh examples; see `replicas.split_global_batch`."""
         return split_global_batch(batch, parts)
+
+    def run(
+        self, network: str | Callable, *inputs: tf.Tensor | None, training: bool = False
+    ) -> tf.Tensor:
+        """Calls a network on its inputs and returns float32.
+
+        Args:
+            network: The name of a network, which outside of training stands for its moving
+                average, if it has one; or any Keras layer.
+            *inputs: Its inputs. Those that are `None` are left out, and several become a list.
+            training: Passed to the network.
+        """
+        if isinstance(network, str):
+            network = self.active_network(network, training)
+        inputs = [tensor for tensor in inputs if tensor is not None]
+        outputs = network(inputs if len(inputs) > 1 else inputs[0], training=training)
+        return tf.cast(outputs, tf.float32)
 
     def batch_mean(self, values: tf.Tensor) -> tf.Tensor:
         """Averages over the global batch; the result is the same on every replica."""
@@ -200,10 +294,3 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
             ValueError: If an argument does not fit.
         """
         export.export(self, filepath, format, version=version, endpoint=endpoint, **kwargs)
-
-
-def run(network: Callable, *inputs: tf.Tensor | None, training: bool = False) -> tf.Tensor:
-    """Calls a network on its inputs and returns float32; inputs that are `None` are left out."""
-    inputs = [tensor for tensor in inputs if tensor is not None]
-    outputs = network(inputs if len(inputs) > 1 else inputs[0], training=training)
-    return tf.cast(outputs, tf.float32)

@@ -71,14 +71,16 @@ def with_optimizer_callbacks(model, callbacks):
         callbacks: The callbacks that the user gave, which stay as they are.
 
     Returns:
-        A new list of callbacks, or a new `CallbackList` for one.
+        A new list of callbacks, or a new `CallbackList` around one.
     """
     is_list = isinstance(callbacks, keras.callbacks.CallbackList)
-    given = callbacks.callbacks if is_list else tf.nest.flatten(callbacks or [])
+    given = tf.nest.flatten(callbacks or [])
     # Averages come first, so that callbacks that restore weights at the end run later.
     chosen = [_AverageWeights(), *given]
-    if any(isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in given):
-        chosen.append(_TerminateOnNaN())
-    if is_list:
+    for callback in callbacks.callbacks if is_list else given:
+        if isinstance(callback, keras.callbacks.TerminateOnNaN):
+            chosen.append(_TerminateOnNaN())
+            break
+    if is_list:  # a `CallbackList` is itself a callback
         return keras.callbacks.CallbackList(chosen, model=model, **(callbacks.params or {}))
     return chosen

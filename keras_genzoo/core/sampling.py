@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo.core.fields import Scalar, Vectors
+from keras_genzoo.core.keras_internals import flatten_layers
 from keras_genzoo.core.validation import check_positive_int, check_seed
 from keras_genzoo.serving.endpoints import Endpoint
 
@@ -103,7 +104,12 @@ class Sampling:
             classes = None if labels is None else labels[start : start + size]
             # Labels are drawn with (seed, 1); the even numbers are for the parts.
             part_seed = tf.stack([seed, tf.cast(2 * part, tf.int64)])
-            return part + 1, drawn.write(part, self.draw(size, classes, part_seed))
+            samples = self.draw(size, classes, part_seed)
+            complete = tf.debugging.Assert(
+                tf.shape(samples)[0] == size, ["`draw` must return `count` samples."]
+            )
+            with tf.control_dependencies([complete]):
+                return part + 1, drawn.write(part, tf.identity(samples))
 
         parts = -(-count // self.samples_at_once)
         shape = [None, *self.data_shape]
@@ -116,18 +122,23 @@ class Sampling:
         return samples
 
     def _graph_function(self):
-        """Returns `draw_in_parts` as a graph function, compiled again if a network was replaced."""
-        networks, compiled = self.served_networks(), getattr(self, "_compiled_draw", None)
-        if compiled is None or any(
-            a is not b for a, b in zip(networks, compiled.networks, strict=True)
+        """Returns `draw_in_parts` as a graph function, which is compiled again after a change.
+
+        A change is another layer, however deep, or a new value of any public attribute.
+        """
+        public = [value for name, value in vars(self).items() if not name.startswith("_")]
+        parts = [*flatten_layers(self), *public]
+        compiled = getattr(self, "_compiled_draw", None)
+        if (
+            compiled is None
+            or len(parts) != len(compiled.parts)
+            or any(a is not b for a, b in zip(parts, compiled.parts, strict=True))
         ):
             # Wrap it, because TensorFlow would warn of one method compiled for several models.
             function = functools.partial(self.draw_in_parts)
             function = tf.function(function, reduce_retracing=True)
-            # A namespace, because Keras would save the networks of a list a second time.
-            self._compiled_draw = compiled = types.SimpleNamespace(
-                networks=networks, function=function
-            )
+            # A namespace, because Keras would save the layers of a list a second time.
+            self._compiled_draw = compiled = types.SimpleNamespace(parts=parts, function=function)
         return compiled.function
 
     def _draw_labels(self, count, seed):

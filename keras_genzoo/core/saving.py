@@ -35,6 +35,12 @@ class Saving:
                 f"to be saved. Received: *{unnamed[0]}"
             )
         names = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} | {*self._keywords}
+        missing = [name for name in sorted(names - config.keys()) if not hasattr(self, name)]
+        if missing:
+            raise ValueError(
+                f"The constructor of {type(self).__name__} must set an attribute for each of its "
+                f"arguments for the model to be saved. Received: none called {missing[0]!r}"
+            )
         for name in names - config.keys():
             config[name] = keras.saving.serialize_keras_object(getattr(self, name))
         return config

@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_genzoo import networks
 from keras_genzoo.core import validation
 from keras_genzoo.core.fields import Labels, Vectors, data_field
-from keras_genzoo.core.model import GenerativeModel, run
+from keras_genzoo.core.model import GenerativeModel
 from keras_genzoo.serving.endpoints import Endpoint
 
 
@@ -100,11 +100,11 @@ class EncoderDecoder(GenerativeModel):
 
     def encode_step(self, x, labels, training):
         """Encodes float32 data."""
-        return run(self.encoder, x, labels, training=training)
+        return self.run("encoder", x, labels, training=training)
 
     def decode_step(self, codes, labels, training):
         """Decodes codes to float32 data."""
-        return run(self.decoder, codes, labels, training=training)
+        return self.run("decoder", codes, labels, training=training)
 
     def squared_error(self, x, reconstruction):
         """Averages the squared error over the features of each example, `(batch,)`."""

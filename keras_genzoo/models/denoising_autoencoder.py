@@ -46,7 +46,7 @@ class DenoisingAutoencoder(EncoderDecoder):
     default (masking is `genzoo.layers.MaskingNoise`), squared error, untied weights, no stacking.
     """
 
-    verbs = EncoderDecoder.verbs | {"corrupt"}
+    verbs = frozenset({"corrupt"})
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from keras_genzoo import losses, networks
 from keras_genzoo.core import validation
 from keras_genzoo.core.compiling import AdversarialCompiling
 from keras_genzoo.core.fields import Labels, data_field
-from keras_genzoo.core.model import GenerativeModel, run
+from keras_genzoo.core.model import GenerativeModel
 from keras_genzoo.core.moving_average import MovingAverage
 from keras_genzoo.core.sampling import LatentSampling
 from keras_genzoo.networks.discriminator_view import DiscriminatorView
@@ -175,11 +175,11 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
 
     def generate(self, latents, labels, training):
         """Maps latents to data, float32; outside of training by the average, if there is one."""
-        return run(self.active_network("generator", training), latents, labels, training=training)
+        return self.run("generator", latents, labels, training=training)
 
     def score(self, data, labels, training):
         """Returns the discriminator's scores of data as its view shows them, float32 `(batch,)`."""
-        return run(self.discriminator, data, labels, training=training)[:, 0]
+        return self.run("discriminator", data, labels, training=training)[:, 0]
 
     def gradient_penalty(self, real, fake, labels, noise, training):
         """Returns the penalty of each example, float32 `(batch,)`, or `None` without one."""

@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo import networks
-from keras_genzoo.core.model import run
 from keras_genzoo.core.sampling import LatentSampling
 from keras_genzoo.core.validation import check_not_negative, check_positive_int
 from keras_genzoo.layers import likelihoods
@@ -59,7 +58,7 @@ class VAE(LatentSampling, EncoderDecoder):
     learned standard deviation for the Gaussian likelihood.
     """
 
-    verbs = EncoderDecoder.verbs | {"sample", "log_likelihood"}
+    verbs = frozenset({"log_likelihood"})
     players = {"optimizer": ("likelihood", "encoder", "decoder")}
     log_names = ("loss", "reconstruction_loss", "kl_loss", "elbo")
 
@@ -104,7 +103,7 @@ class VAE(LatentSampling, EncoderDecoder):
 
     def posterior(self, x, labels=None, training=False):
         """Returns the mean and log-variance of q(z|x), both float32 `(batch, latent_dim)`."""
-        statistics = run(self.encoder, x, labels, training=training)
+        statistics = self.run("encoder", x, labels, training=training)
         mean, log_variance = tf.split(statistics, 2, axis=-1)
         return mean, log_variance
 
@@ -116,7 +115,7 @@ class VAE(LatentSampling, EncoderDecoder):
 
     def parameters(self, latents, labels, training):
         """Returns the parameters of p(x|z)."""
-        return run(self.decoder, latents, labels, training=training)
+        return self.run("decoder", latents, labels, training=training)
 
     generate = decode_step
 

@@ -31,7 +31,8 @@ class Sampler(genzoo.VAE):
 class Mute(Sampler):
     """A model without verbs."""
 
-    verbs = frozenset()
+
+Mute.verbs = frozenset()
 
 
 class Inverting:

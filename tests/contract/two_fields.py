@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_genzoo import losses, networks
 from keras_genzoo.core.compiling import AdversarialCompiling
 from keras_genzoo.core.fields import Images
-from keras_genzoo.core.model import GenerativeModel, run
+from keras_genzoo.core.model import GenerativeModel
 from keras_genzoo.core.moving_average import MovingAverage
 from keras_genzoo.serving import Endpoint
 
@@ -44,15 +44,15 @@ class Translator(AdversarialCompiling, GenerativeModel):
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
     def score(self, images, training):
-        return run(self.discriminator, images, training=training)[:, 0]
+        return self.run("discriminator", images, training=training)[:, 0]
 
     def error(self, source, fake, training):
-        restored = run(self.backward, fake, training=training)
+        restored = self.run("backward", fake, training=training)
         return tf.reduce_mean(tf.abs(restored - source), axis=(1, 2, 3))
 
     def call(self, source, training=False):
         source = self.data_field.convert(source)
-        return run(self.active_network("forward", training), source, training=training)
+        return self.run("forward", source, training=training)
 
     def train_step(self, data):
         source, target = self.unpack(data)

@@ -32,7 +32,7 @@ def test_vectors_are_never_scaled():
         (Images((6, 5, 1)), IMAGES, r"must have the shape \('batch', 6, 5, 1\)"),
         (Images((6, 5, 3)), IMAGES[0], "add a batch axis"),
         (Images((6, 5, 3)), IMAGES[..., 0], "add a channel axis"),
-        (Images((6, 5, 3), "target"), None, "`y` must be an array, the model's target"),
+        (Images((6, 5, 3), "target"), None, "`y` is missing: the model needs its target"),
         (Vectors((2,)), POINTS * np.inf, "`y` must be finite"),
         (Vectors((2,), bounded=True), POINTS, r"`y` must be floats in \[0, 1\]"),
         (Vectors((2,)), np.zeros((4, 2), "uint8"), "`y` must be floats. Received: dtype uint8"),

@@ -64,6 +64,48 @@ def test_a_replaced_network_is_compiled_again():
     assert np.abs(model.sample(4, seed=1) - before).max() > 1e-3
 
 
+def test_whatever_changes_is_seen():
+    class Scaled(genzoo.GAN):
+        scale = 1.0
+
+        def generate(self, latents, labels, training):
+            return self.scale * super().generate(latents, labels, training)
+
+    model = Scaled((2,), 3)
+    before = model.sample(4, seed=0)
+    model.scale = 2.0
+    np.testing.assert_allclose(model.sample(4, seed=0), 2 * before, rtol=1e-6)
+
+    layers = [keras.Input((3,)), keras.layers.Dense(2)]
+    model = genzoo.GAN((2,), 3, generator=keras.Sequential(layers))
+    before = model.sample(4, seed=0)
+    model.generator.add(keras.layers.Rescaling(2.0))
+    np.testing.assert_allclose(model.sample(4, seed=0), 2 * before, rtol=1e-6)
+    model.discriminator = len  # whatever it is, sampling does not need it
+    np.testing.assert_allclose(model.sample(4, seed=0), 2 * before, rtol=1e-6)
+
+    first = model.sample(3, seed=0)
+    model.samples_at_once = 3
+    np.testing.assert_allclose(model.sample(4, seed=0)[:3], first, rtol=1e-6)
+    assert not np.allclose(model.sample(4, seed=0)[3], model.generator(np.zeros((1, 3))))
+
+
+def test_a_graph_is_traced_once():
+    traces = []
+
+    class Traced(genzoo.GAN):
+        def generate(self, latents, labels, training):
+            traces.append(training)
+            return super().generate(latents, labels, training)
+
+    model = Traced((2,), 3)
+    for count in (2, 5, 300):
+        model.sample(count)
+    model.set_weights(model.get_weights())
+    model.sample(2)
+    assert traces == [False]
+
+
 def test_new_weights_are_seen():
     model = gan()
     before = model.sample(4, seed=1)
@@ -102,6 +144,15 @@ def test_any_draw_is_sampled_in_parts():
     np.testing.assert_allclose(samples[:10], model.sample(10, seed=3), rtol=1e-6)
     assert len(np.unique(samples, axis=0)) == 25
     assert np.isfinite(samples).all() and 0.7 < samples.std() < 1.7
+
+
+def test_draw_must_return_count_samples():
+    class Short(Chain):
+        def draw(self, count, labels, seed):
+            return tf.zeros((count - 1, 2))
+
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`draw` must return `count` samples"):
+        Short().sample(3)
 
 
 def test_a_score_map_counts_as_its_mean():

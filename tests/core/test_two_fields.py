@@ -39,7 +39,7 @@ OPTIONS = {"verbose": 0, "return_dict": True}
 @pytest.mark.parametrize(
     "y, message",
     [
-        (None, "`y` must be an array, the model's target. Received: NoneType"),
+        (None, "`y` is missing: the model needs its target. Received: None"),
         (Y[..., :1], r"`y` must have the shape \('batch', 8, 8, 2\)"),
         (Y[:40], "`y` must hold as many examples"),
         (255 * Y, r"`y` must be floats in \[0, 1\]"),
@@ -57,7 +57,7 @@ def test_targets_that_do_not_fit(model, y, message):
 
 
 def test_a_data_set_without_targets(model):
-    with pytest.raises(ValueError, match="`target of x` must be an array"):
+    with pytest.raises(ValueError, match="`target of x` is missing"):
         model.fit(tf.data.Dataset.from_tensor_slices(X).batch(16), verbose=0)
 
 

@@ -188,7 +188,7 @@ CALLS = {
         lambda m: m.fit(one_by_one(IMAGES)),
         r"batch the data set",
     ),
-    "nothing": (images, lambda m: m.fit(), r"`x` must be an array.*NoneType"),
+    "nothing": (images, lambda m: m.fit(), r"`x` is missing.*Received: None"),
     "a list": (gan, lambda m: m.fit([[1.0, 2.0]] * 64), r"`x` must be an array.*list"),
     "a dictionary": (gan, lambda m: m.fit({"x": POINTS}), r"`x` must be an array.*dict"),
     "a data set of dictionaries": (

@@ -155,6 +155,24 @@ def test_averages_however_callbacks_are_given():
             assert_equal(values(kept), values(variables))
 
 
+def test_a_callback_list_of_a_class_of_its_own_is_called():
+    class Counting(keras.callbacks.CallbackList):
+        epochs = 0
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.epochs += 1
+            super().on_epoch_end(epoch, logs)
+
+    model = make("GAN", averaging)
+    record = Record()
+    callbacks = Counting([record], add_history=True, model=model)
+    history = model.fit(
+        CASES["GAN"].dataset(model, BATCH), epochs=2, verbose=0, callbacks=callbacks
+    )
+    assert callbacks.epochs == 2 and len(record.epochs) == 2
+    assert history.epoch == [0, 1] and len(history.history["generator_loss"]) == 2
+
+
 def test_no_epoch_changes_nothing():
     model = make("GAN", averaging)
     before = values(model.weights)

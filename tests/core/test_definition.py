@@ -1,0 +1,130 @@
+"""Models that are defined or compiled wrongly are told so in one sentence."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_genzoo as genzoo
+from keras_genzoo.fields import Vectors
+
+POINTS = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+
+
+class Model(genzoo.GenerativeModel):
+    log_names = ("loss",)
+
+    def __init__(self, weight=1.0, **kwargs):
+        super().__init__(Vectors((2,)), **kwargs)
+        self.network = keras.layers.Dense(2)
+        self.network.build((None, 2))
+
+    def default_optimizers(self):
+        return {"optimizer": keras.optimizers.SGD(0.1)}
+
+    def train_step(self, data):
+        return self.log(loss=0.0)
+
+    def test_step(self, data):
+        return self.log(loss=0.0)
+
+
+def fitted(model, **options):
+    model.compile(**options)
+    model.fit(POINTS, validation_data=POINTS, verbose=0)
+
+
+def test_it_needs_fields():
+    class Empty(genzoo.GenerativeModel):
+        pass
+
+    with pytest.raises(ValueError, match=r"`fields` must be one or more fields"):
+        Empty()
+
+
+@pytest.mark.parametrize("name", ["default_optimizers", "log_names", "train_step", "test_step"])
+def test_what_is_missing_is_named(name):
+    missing = type("Missing", (Model,), {name: getattr(genzoo.GenerativeModel, name)})
+    with pytest.raises((NotImplementedError, ValueError), match=f"Missing must have.*`{name}`"):
+        fitted(missing())
+
+
+def test_players_name_attributes():
+    class Misspelt(Model):
+        players = {"optimizer": ("netwrok",)}
+
+    with pytest.raises(ValueError, match=r"name attributes of the Misspelt.*netwrok"):
+        Misspelt().networks_of("optimizer")
+
+
+def test_unknown_logs():
+    class Misspelt(Model):
+        def train_step(self, data):
+            return self.log(los=0.0)
+
+    with pytest.raises(ValueError, match=r"names of `log_names`, \['loss'\]. Received: 'los'"):
+        fitted(Misspelt())
+
+
+def test_metrics_that_test_step_forgets():
+    with pytest.raises(ValueError, match="must call `update_generative_metrics` for frechet"):
+        fitted(Model(), metrics=[genzoo.metrics.FrechetDistance()])
+
+
+def test_arguments_that_are_not_stored():
+    with pytest.raises(ValueError, match=r"must set an attribute for each.*'weight'"):
+        Model().get_config()
+
+
+def test_mix_ins_come_first():
+    with pytest.raises(TypeError, match="must have Sampling before GenerativeModel"):
+        type("Wrong", (genzoo.GenerativeModel, genzoo.Sampling), {})
+
+
+def test_verbs_are_those_of_all_bases():
+    class Child(genzoo.Sampling, Model):
+        verbs = frozenset({"translate"})
+
+    class Grandchild(Child):
+        verbs = frozenset({"edit"})
+
+    assert Grandchild.verbs == {"sample", "translate", "edit"}
+    assert genzoo.VAE.verbs == {"sample", "log_likelihood"} | genzoo.Autoencoder.verbs
+    assert Model.verbs == frozenset()
+
+
+def test_compile_says_what_is_wrong():
+    gan = genzoo.GAN((2,))
+    with pytest.raises(ValueError, match="`generator_optimizer` must be given once"):
+        genzoo.GenerativeModel.compile(gan, "adam", generator_optimizer="sgd")
+    with pytest.raises(ValueError, match=r"its loss is an argument of the constructor. Received: .*loss"):
+        gan.compile(loss="mse")
+    with pytest.raises(ValueError, match=r"takes `generator.*jit_compile`\. Received: \['los'\]"):
+        gan.compile(los="mse")
+
+
+def test_a_refused_compile_changes_nothing():
+    model = genzoo.GAN((2,))
+    model.compile("sgd", "sgd", metrics=[genzoo.metrics.FrechetDistance()])
+    optimizers = model.generator_optimizer, model.discriminator_optimizer
+    twice = [keras.metrics.MeanSquaredError("same"), keras.metrics.MeanAbsoluteError("same")]
+    with pytest.raises(ValueError, match="`metrics` must have logs of different names"):
+        model.compile(metrics=twice)
+    assert (model.generator_optimizer, model.discriminator_optimizer) == optimizers
+    assert [metric.name for metric in model.generative_metrics] == ["frechet_distance"]
+    history = model.fit(POINTS, validation_data=POINTS, verbose=0).history
+    assert "val_frechet_distance" in history
+
+
+def test_run_takes_a_name_or_a_network():
+    model = genzoo.GAN((2,), ema_half_life=100.0)
+    latents = tf.random.stateless_normal((4, model.latent_dim), (0, 0))
+    model.average.network.set_weights([0 * w for w in model.generator.get_weights()])
+    assert not np.allclose(model.run("generator", latents, training=True), 0)
+    np.testing.assert_array_equal(model.run("generator", latents), 0)
+    np.testing.assert_array_equal(
+        model.run(model.generator, latents), model.run("generator", latents, training=True)
+    )
+    np.testing.assert_array_equal(
+        model.run("generator", latents, None), model.run("generator", latents)
+    )
