@@ -1,11 +1,15 @@
-"""The kinds of data that `fit` takes: arrays, and what yields batches."""
+"""The kinds of data that `fit` takes, and the check of each batch in a step."""
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
+
+from keras_genzoo.core.fields import Field
 
 
 def yields_batches(data) -> bool:
@@ -31,8 +35,81 @@ def first_batch(data) -> tuple:
     first = next(data, None)
 
     def again():
+        # Keras takes tuples alone from a generator.
         if first is not None:
-            yield first
-        yield from data
+            yield tuple(parts_of(first))
+        for batch in data:
+            yield tuple(parts_of(batch))
 
     return first, again()
+
+
+RECEIVED = "Received: other values in a batch"
+REFUSED = re.compile(rf"(`[^`]+` must (?:(?!`).)*? {RECEIVED})\D*(\d+)")
+
+
+class BatchCheck:
+    """Refuses a batch that does not fit its fields, from within a step.
+
+    Such a batch may come late in a data set, of which only the first batch was checked. The step
+    fails before it has changed anything. XLA cannot stop a step: there the faults are counted and
+    refused at the end of the epoch.
+    """
+
+    def __init__(self):
+        self.messages: list[str] = []
+        self.faults = tf.Variable(
+            tf.zeros(8, tf.int32),  # by the place in `messages`
+            trainable=False,
+            synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.SUM,
+        )
+
+    def convert(self, field: Field, values, steps, in_xla: bool) -> tf.Tensor | None:
+        """Converts the values of a field for a step, and refuses them if they do not fit.
+
+        Args:
+            field: The field.
+            values: Its part of a batch, or `None`.
+            steps: The number of training steps so far, for the error.
+            in_xla: Whether XLA compiles the step.
+        """
+        if values is None or field.ignores(values):
+            return field.convert(values)
+        values = field.with_shape(values)
+        assertions = []
+        for condition, message in field.conditions(values):
+            holds = tf.reduce_all(condition)
+            if in_xla:
+                self._count(holds, message)
+            else:
+                assertions.append(tf.debugging.Assert(holds, [f"{message} {RECEIVED}", steps]))
+        with tf.control_dependencies(assertions):
+            return field.clip(tf.identity(field.convert(values)))
+
+    def _count(self, holds, message):
+        if message not in self.messages:
+            self.messages.append(message)
+        place = tf.one_hot(self.messages.index(message), self.faults.shape[0], dtype=tf.int32)
+        self.faults.assign_add(tf.where(holds, 0, place))
+
+    def raise_counted(self) -> None:
+        """Raises if a step under XLA has counted a fault."""
+        faults = self.faults.numpy()
+        if faults.any():
+            self.faults.assign(tf.zeros_like(self.faults))
+            message = self.messages[faults.argmax()]
+            raise ValueError(f"{message} {RECEIVED}: {faults.max()} of this epoch")
+
+    @staticmethod
+    @contextlib.contextmanager
+    def explained() -> Iterator[None]:
+        """Turns the error of a refused batch into one sentence."""
+        try:
+            yield
+        except tf.errors.InvalidArgumentError as error:
+            found = REFUSED.search(str(error))
+            if not found:
+                raise
+            sentence, steps = found.groups()
+            raise ValueError(f"{sentence}, after {steps} steps of training") from None

@@ -81,7 +81,10 @@ class Compiling:
         # A loss-scaled optimizer's `apply` divides the gradients by the scale.
         scale = optimizer.scale_loss(tf.ones_like(objective))
         gradients = tape.gradient(objective, variables, output_gradients=scale)
-        optimizer.apply(gradients, variables)
+        # At the end of a data set of unknown length, the step fails for want of a batch. The count
+        # of steps, which needs nothing of the batch, must not go up then.
+        with tf.control_dependencies([objective]):
+            optimizer.apply(gradients, variables)
 
     def compile(self, *optimizers, **options) -> None:
         """Configures training.

@@ -7,12 +7,15 @@ Labels(10))` for images and their classes, `(Images(a, "source"), Images(b, "tar
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from keras_genzoo.core.validation import check_image_shape, check_positive_int, check_shape
+
+TOLERANCE = 1e-4  # by which rounding may leave [0, 1]
 
 
 class Field:
@@ -49,19 +52,40 @@ class Field:
         """
         raise NotImplementedError
 
+    def ignores(self, values) -> bool:
+        """Returns True if the model makes no use of these values."""
+        return self.absent
+
     def check_spec(self, spec: tf.TensorSpec, argument: str) -> None:
         """Checks the shape and type that a data set declares; does nothing by default."""
 
     def convert(self, values) -> tf.Tensor | None:
         """Converts a batch, as users pass it, to the tensor that a training step works on."""
-        return tf.cast(tf.convert_to_tensor(values), self.dtype)
+        return tf.cast(self.with_shape(values), self.dtype)
+
+    def clip(self, tensor: tf.Tensor) -> tf.Tensor:
+        """Moves numbers that rounding has put outside of the range to its border."""
+        return tensor
+
+    def with_shape(self, values) -> tf.Tensor:
+        """Returns a batch as a tensor whose static shape is known but for the batch.
+
+        A data set may not know it, such as one of `tf.io.decode_png` or `tf.numpy_function`.
+        """
+        tensor = tf.convert_to_tensor(values)
+        if tensor.shape.rank is None or not tensor.shape[1:].is_fully_defined():
+            tensor = tf.ensure_shape(tensor, (None, *self.shape))
+        return tensor
 
     def spec(self) -> tf.TensorSpec:
         """Returns the shape and type of a served input."""
         return tf.TensorSpec((None, *self.shape), self.dtype, self.name)
 
     def conditions(self, tensor: tf.Tensor) -> Iterator[tuple[tf.Tensor, str]]:
-        """Yields pairs of a condition on a served input and the message if it fails."""
+        """Yields pairs of a condition on a batch and the message if it does not hold.
+
+        Servers check it for each request, and `unpack` for each batch.
+        """
         yield from ()
 
     def describe(self) -> dict:
@@ -86,18 +110,24 @@ class Vectors(Field):
         spec = _spec_of(values, argument, self.name)
         self.check_spec(spec, argument)
         _check_number(spec.shape[0], num_examples, argument)
-        if spec.dtype == tf.uint8:
-            return  # 0 to 255
         low, high = float(np.min(values)), float(np.max(values))
+        if spec.dtype == tf.uint8:
+            if high == 1:
+                warnings.warn(
+                    f"`{argument}` holds no uint8 above 1. uint8 means 0 to 255, so these images "
+                    "are black: pass floats if 1 is white.",
+                    stacklevel=2,
+                )
+            return
         if not (math.isfinite(low) and math.isfinite(high)):
             raise ValueError(
                 f"`{argument}` must be finite. Received: NaN or infinite numbers in an array of "
                 f"shape {tuple(spec.shape)}"
             )
-        if self.bounded and (low < 0 or high > 1):
-            hint = " (divide it by 255)" if low >= 0 else ""
+        if self.bounded and (low < -TOLERANCE or high > 1 + TOLERANCE):
             raise ValueError(
-                f"`{argument}` must be floats in [0, 1]{self._range_hint}{hint}. "
+                f"`{argument}` must be floats in [0, 1]{self._range_hint}"
+                f"{_remedy(argument, low, high)}. "
                 f"Received: {spec.dtype.name} in [{low:g}, {high:g}]"
             )
 
@@ -132,11 +162,16 @@ class Vectors(Field):
         return "floats in [0, 1]" if self.bounded else "floats"
 
     def conditions(self, tensor):
+        if not tensor.dtype.is_floating:
+            return
         if self.bounded:
-            inside = (tensor >= 0) & (tensor <= 1)  # false for NaN
+            inside = (tensor >= -TOLERANCE) & (tensor <= 1 + TOLERANCE)  # false for NaN
             yield inside, f"`{self.name}` must lie in [0, 1]."
         else:
             yield tf.math.is_finite(tensor), f"`{self.name}` must be finite."
+
+    def clip(self, tensor):
+        return tf.clip_by_value(tensor, 0.0, 1.0) if self.bounded else tensor
 
     def describe(self):
         return {**super().describe(), "value_range": [0.0, 1.0] if self.bounded else None}
@@ -157,7 +192,7 @@ class Images(Vectors):
     _range_hint = ", or uint8, which means 0 to 255"
 
     def convert(self, values):
-        return images_to_float(values)
+        return images_to_float(self.with_shape(values))
 
     def _shape_hint(self, shape):
         if len(shape) == 3 and shape[1:] == self.shape[:2]:
@@ -218,8 +253,7 @@ class Labels(Field):
         if values is None:
             return
         values = np.asarray(values)
-        is_column = values.ndim == 2 and values.shape[1] == 1 and values.dtype.kind in "iu"
-        if (values.ndim == 1 or is_column) and num_examples in (None, len(values)):
+        if _looks_like_labels(values) and num_examples in (None, len(values)):
             return
         raise ValueError(
             f"`{argument}` must be omitted, or be labels of shape (n,), which this model ignores; "
@@ -231,12 +265,46 @@ class Labels(Field):
         return None if self.absent else super().convert(values)
 
     def conditions(self, tensor):
+        if self.absent:
+            return
         high = self.num_classes - 1
         inside = (tensor >= 0) & (tensor <= high)
         yield inside, f"`{self.name}` must lie in [0, {high}]."
 
     def describe(self):
         return {"name": self.name, "num_classes": self.num_classes}
+
+
+class Target(Labels):
+    """What an autoencoder shall reconstruct in place of its input, if the user passes it.
+
+    Labels `(batch,)` are ignored, as by any model without classes.
+
+    Args:
+        data: The field of the input, whose shape, type and range the target has.
+        name: The field's name.
+    """
+
+    def __init__(self, data: Vectors, name: str = "target"):
+        super().__init__(None, name)
+        self.data = data
+
+    def ignores(self, values):
+        return values is None or _looks_like_labels(values)
+
+    def check(self, values, argument, num_examples=None):
+        if self.ignores(values):
+            return super().check(values, argument, num_examples)
+        self.data.check(values, argument, num_examples)
+
+    def convert(self, values):
+        return None if self.ignores(values) else self.data.convert(values)
+
+    def conditions(self, tensor):
+        yield from () if self.ignores(tensor) else self.data.conditions(tensor)
+
+    def clip(self, tensor):
+        return self.data.clip(tensor)
 
 
 class Scalar(Field):
@@ -267,6 +335,25 @@ def images_to_float(images) -> tf.Tensor:
     return tf.cast(images, tf.float32) / (255.0 if images.dtype == tf.uint8 else 1.0)
 
 
+def _looks_like_labels(values) -> bool:
+    """Returns True for `(n,)`, and for integers `(n, 1)`."""
+    rank = len(values.shape)  # an error for a tensor of unknown rank, which could be anything
+    return rank == 1 or (
+        rank == 2 and values.shape[1] == 1 and tf.as_dtype(values.dtype).is_integer
+    )
+
+
+def _remedy(argument, low, high) -> str:
+    """Returns how numbers of this range get into [0, 1]."""
+    if low >= 0 and 2 < high <= 255:
+        return " (divide it by 255)"
+    if -1 - TOLERANCE <= low < -0.5 and high <= 1 + TOLERANCE:
+        return f" (`({argument} + 1) / 2`)"
+    if low >= -0.5 and high <= 1.5:
+        return f" (`np.clip({argument}, 0, 1)`)"
+    return ""
+
+
 def data_field(data_shape: Sequence[int], bounded: bool | None = None) -> Vectors:
     """Returns `Images` for a shape `(height, width, channels)`, `Vectors` for `(features,)`.
 
@@ -284,6 +371,11 @@ def _spec_of(values, argument, name) -> tf.TensorSpec:
     if values is None:
         raise ValueError(f"`{argument}` is missing: the model needs its {name}. Received: None")
     is_array = hasattr(values, "shape") and hasattr(values, "dtype")
+    if isinstance(values, np.ma.MaskedArray):
+        raise ValueError(
+            f"`{argument}` must not be a masked array, whose masked values would be trained on: "
+            f"fill it first (`{argument}.filled(value)`). Received: a masked array"
+        )
     if not is_array or isinstance(values, (tf.RaggedTensor, tf.SparseTensor)):
         is_dict = isinstance(values, dict)
         keys = f" of keys {sorted(values)} (tfds: `as_supervised=True`)" if is_dict else ""

@@ -61,7 +61,8 @@ class Fitting:
             arguments.update(self._shuffled_identically(x, y, batch_size))
         if isinstance(getattr(self, "optimizer", None), OptimizerGroup):
             arguments["callbacks"] = with_optimizer_callbacks(self, arguments.get("callbacks"))
-        history = super().fit(*call.args, **call.kwargs)
+        with self.batch_check.explained():
+            history = super().fit(*call.args, **call.kwargs)
         self._was_trained = True  # a later `compile` starts a new count of steps
         return history
 
@@ -73,9 +74,25 @@ class Fitting:
             _refuse_weights(call.arguments)
             x, y = self._check_batches(x, y, batch_size, "x")
         self.evaluation_noise.reset()
-        results = super().evaluate(x, y, batch_size, *args, **kwargs)
+        with self.batch_check.explained():
+            results = super().evaluate(x, y, batch_size, *args, **kwargs)
         self.check_metrics_were_updated()
         return results
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """Keras's `train_on_batch`, after a check of the data as in `fit`."""
+        _refuse_weights({"sample_weight": sample_weight, "class_weight": class_weight})
+        x, y = self._check_batches(x, y, len(x), "x", training=True)
+        with self.batch_check.explained():
+            return super().train_on_batch(x, y, return_dict=return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Keras's `test_on_batch`, after a check of the data; also of the generative metrics."""
+        _refuse_weights({"sample_weight": sample_weight})
+        x, y = self._check_batches(x, y, len(x), "x")
+        super().test_on_batch(x, y)
+        logs = {name: float(value) for name, value in self.get_metrics_result().items()}
+        return logs if return_dict else list(logs.values())
 
     def check_training_data(self, x, y=None, batch_size=None) -> tuple:
         """Checks the data of `fit`; returns `x` and `y` to be passed on.
@@ -155,7 +172,8 @@ class Fitting:
             self._check_batch_size(batch_size)
         if len(parts) > 2:
             return (first, *others), None
-        return first, None if self.expected_fields[1].absent else (others or [None])[0]
+        y = others[0] if others else None
+        return first, None if self.expected_fields[1].ignores(y) else y
 
     def _check_parts(self, parts, names) -> int:
         """Checks the parts of a batch, each by its field; returns the number of examples."""

@@ -150,6 +150,8 @@ class Logs:
 
         The generative metrics are computed here: in a graph it would happen at every step.
         """
+        if tf.executing_eagerly():
+            self.batch_check.raise_counted()
         logs = self._step_logs()
         for metric in self.generative_metrics if tf.executing_eagerly() else ():
             logs |= {} if metric.empty else metric.logs()

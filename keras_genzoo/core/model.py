@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo.core.batches import parts_of
+from keras_genzoo.core.batches import BatchCheck, parts_of
 from keras_genzoo.core.compiling import Compiling
 from keras_genzoo.core.fields import Field, Labels
 from keras_genzoo.core.fitting import Fitting
@@ -133,6 +133,7 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
         # Evaluation draws the same noise at every call, so that its results can be compared, and
         # leaves the training's noise as it is.
         self.evaluation_noise = Noise(seed=0, name="evaluation_noise")
+        self.batch_check = BatchCheck()
         self._was_trained = False  # set by `fit` and by loading
         # The constructor builds every network, so that nothing is left to build from data.
         self.built = True
@@ -166,10 +167,18 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
     # What a step is written in. ------------------------------------------------------------------
 
     def unpack(self, data) -> tuple:
-        """Returns one tensor for each field of a batch; `None` for an absent one."""
+        """Returns one tensor for each field of a batch; `None` for an absent one.
+
+        A batch that does not fit, such as one of labels out of range, ends the step by an error.
+        """
         parts = parts_of(data)
         parts += [None] * (len(self.fields) - len(parts))
-        return tuple(f.convert(part) for f, part in zip(self.fields, parts, strict=False))
+        optimizer = getattr(self, next(iter(self.players)), None)
+        steps = 0 if optimizer is None else tf.convert_to_tensor(optimizer.iterations)
+        return tuple(
+            self.batch_check.convert(field, part, steps, in_xla=bool(self.jit_compile))
+            for field, part in zip(self.fields, parts, strict=False)
+        )
 
     def split(self, batch: tuple, parts: int) -> list[tuple]:
         """Splits a batch into parts of fresh examples; see `replicas.split_global_batch`."""

@@ -8,7 +8,7 @@ import keras
 
 from keras_genzoo import networks
 from keras_genzoo.core import validation
-from keras_genzoo.models.autoencoder import EncoderDecoder
+from keras_genzoo.models.encoder_decoder import EncoderDecoder
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")

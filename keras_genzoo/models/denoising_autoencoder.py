@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_genzoo.core.fields import data_field
 from keras_genzoo.layers.noise import restarted_noise
-from keras_genzoo.models.autoencoder import EncoderDecoder
+from keras_genzoo.models.encoder_decoder import EncoderDecoder
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -76,11 +76,11 @@ class DenoisingAutoencoder(EncoderDecoder):
         """The data as `reconstruct` and the other verbs take them: noise may leave [0, 1]."""
         return data_field(self.data_shape, bounded=False)
 
-    def forward(self, x, labels, training):
+    def forward(self, x, labels, target, training):
         # Evaluation corrupts too, because it measures the denoising.
         corrupted = self.corruption(x, training=True)
         reconstruction = self.reconstruct_step(corrupted, labels, training)
-        return self.squared_error(x, reconstruction), reconstruction, {}
+        return self.squared_error(target, reconstruction), reconstruction, {}
 
     def evaluate(self, *args, **kwargs):
         """Keras's `evaluate`; the corruption is the same at every call."""

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_genzoo import networks
 from keras_genzoo.core.validation import check_not_negative
 from keras_genzoo.losses import bernoulli_kl
-from keras_genzoo.models.autoencoder import EncoderDecoder
+from keras_genzoo.models.encoder_decoder import EncoderDecoder
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -76,10 +76,10 @@ class SparseAutoencoder(EncoderDecoder):
 
     log_names = ("loss", "reconstruction_loss", "sparsity_loss", "active_fraction")
 
-    def forward(self, x, labels, training):
+    def forward(self, x, labels, target, training):
         activations = self.encode_step(x, labels, training)
         reconstruction = self.decode_step(activations, labels, training)
-        error = self.squared_error(x, reconstruction)
+        error = self.squared_error(target, reconstruction)
         rates = self.batch_mean(activations)
         sparsity = self.kl_weight * bernoulli_kl(self.target_rate, rates)
         sparsity += self.l1_weight * tf.reduce_sum(tf.abs(activations), axis=-1)

@@ -15,7 +15,7 @@ from keras_genzoo.core.validation import check_not_negative, check_positive_int
 from keras_genzoo.layers import likelihoods
 from keras_genzoo.layers.noise import Noise
 from keras_genzoo.losses import gaussian_kl
-from keras_genzoo.models.autoencoder import EncoderDecoder
+from keras_genzoo.models.encoder_decoder import EncoderDecoder
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -124,13 +124,13 @@ class VAE(LatentSampling, EncoderDecoder):
         latents = self.draw_latents(reconstruction, self.evaluation_noise)
         return self.generate(latents, labels, training=False)
 
-    def forward(self, x, labels, training):
+    def forward(self, x, labels, target, training):
         noise = self.noise if training else self.evaluation_noise
         mean, log_variance = self.posterior(x, labels, training)
         epsilon = noise.normal(keras.ops.shape(mean))
         latents = mean + tf.exp(0.5 * log_variance) * epsilon
         parameters = self.parameters(latents, labels, training)
-        reconstruction_loss = -self.likelihood.log_prob(x, parameters)
+        reconstruction_loss = -self.likelihood.log_prob(target, parameters)
         kl = gaussian_kl(mean, log_variance)
         logs = {
             "reconstruction_loss": reconstruction_loss,

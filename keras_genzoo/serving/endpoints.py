@@ -45,7 +45,11 @@ class Endpoint(NamedTuple):
         fields = self.fields
 
         def served(*values):
-            tensors = {field.name: value for field, value in zip(fields, values, strict=True)}
+            # Not every server compares the shape of what it receives with the signature.
+            tensors = {
+                field.name: tf.ensure_shape(value, field.spec().shape)
+                for field, value in zip(fields, values, strict=True)
+            }
             with tf.control_dependencies([*self._assertions(tensors)]):
                 tensors = {name: tf.identity(tensor) for name, tensor in tensors.items()}
             return {self.output: self(tensors)}

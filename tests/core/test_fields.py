@@ -95,7 +95,7 @@ def test_the_field_of_a_shape():
 
 @pytest.mark.parametrize("form", ["arrays", "data set", "generator", "validation"])
 def test_a_target_without_use_is_refused(form):
-    model = genzoo.Autoencoder((2,), 2, (4,))
+    model = genzoo.GAN((2,))
     model.compile()
     before = model.get_weights()
     batches = tf.data.Dataset.from_tensors((POINTS, POINTS))
@@ -109,3 +109,50 @@ def test_a_target_without_use_is_refused(form):
         calls[form]()
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "scale, offset, remedy",
+    [
+        (255, 0, r" \(divide it by 255\)\."),
+        (2, -1, r" \(`\(y \+ 1\) / 2`\)\."),
+        (1.4, -0.2, r" \(`np.clip\(y, 0, 1\)`\)\."),
+        (9, -4, "0 to 255. Received"),
+    ],
+)
+def test_the_remedy_fits_the_range(scale, offset, remedy):
+    values = scale * np.linspace(0, 1, 90, dtype="float32").reshape(1, 6, 5, 3) + offset
+    with pytest.raises(ValueError, match=remedy):
+        Images((6, 5, 3)).check(values, "y")
+
+
+def test_rounding_is_tolerated_and_clipped():
+    model = genzoo.Autoencoder((6, 5, 3), 2, (4,))
+    values = IMAGES.copy()
+    values[0, 0, 0] = 1.0000002, -0.00001, 0.5
+    Images((6, 5, 3)).check(values, "y")
+    (x, target) = model.unpack((values, values))
+    np.testing.assert_array_equal(x[0, 0, 0], [1.0, 0.0, 0.5])
+    np.testing.assert_array_equal(target, x)
+
+
+def test_uint8_of_zeros_and_ones_is_black():
+    with pytest.warns(UserWarning, match="`y` holds no uint8 above 1.*pass floats"):
+        Images((6, 5, 3)).check(np.ones((4, 6, 5, 3), "uint8"), "y")
+
+
+def test_masked_arrays_are_refused():
+    with pytest.raises(ValueError, match=r"must not be a masked array.*`y.filled\(value\)`"):
+        Vectors((2,)).check(np.ma.masked_invalid(POINTS * [1, np.nan]), "y")
+
+
+def test_shapes_that_a_data_set_does_not_know():
+    def unknown(x):
+        return tf.numpy_function(lambda x: x, [x], tf.float32)
+
+    known = genzoo.Autoencoder((6, 5, 3), 2, (4,))
+    x, target = tf.function(lambda x: known.unpack((unknown(x), x)))(IMAGES)
+    assert x.shape == target.shape == IMAGES.shape
+    shapes = []
+    tf.function(lambda x: shapes.extend(known.unpack(unknown(x))[:1]))(IMAGES)
+    assert shapes[0].shape.as_list() == [None, 6, 5, 3]

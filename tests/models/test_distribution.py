@@ -83,7 +83,7 @@ def test_half_precision_stops_at_losses():
     finally:
         keras.config.set_dtype_policy("float32")
     x = tf.random.stateless_uniform((4, 8, 8, 1), (1, 2))
-    loss, reconstruction, logs = vae.forward(x, None, training=True)
+    loss, reconstruction, logs = vae.forward(x, None, x, training=True)
     scores = gan.score(x, None, training=True)
     penalty = gan.gradient_penalty(x, x, None, gan.noise, training=True)
     tensors = (loss, reconstruction, *logs.values(), scores, penalty)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import scipy.special
 import scipy.stats
+import tensorflow as tf
 
 import keras_genzoo as genzoo
 from keras_genzoo import networks

@@ -1,0 +1,107 @@
+"""Batches of every form, and the check of each batch within a step."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_genzoo as genzoo
+
+IMAGES = np.random.default_rng(0).random((64, 6, 5, 1)).astype("float32")
+LABELS = np.arange(64) % 3
+
+
+def later(bad):
+    """Returns data sets whose fourth batch of 16 is bad in one number."""
+    images, labels = IMAGES.copy(), LABELS.copy()
+    if bad == "label":
+        labels[-1] = -1
+    else:
+        images[-1, 0, 0, 0] = bad
+    return tf.data.Dataset.from_tensor_slices((images, labels)).batch(16)
+
+
+def conditional_vae():
+    model = genzoo.VAE((6, 5, 1), 2, num_classes=3)
+    return model
+
+
+MESSAGES = {
+    "label": r"`labels` must lie in \[0, 2\]\. Received: other values in a batch",
+    np.nan: r"`images` must lie in \[0, 1\]\. Received: other values in a batch",
+    254.0: r"`images` must lie in \[0, 1\]\. Received: other values in a batch",
+}
+
+
+@pytest.mark.parametrize("bad", MESSAGES, ids=str)
+@pytest.mark.parametrize("eager", [False, True], ids=["graph", "eager"])
+def test_a_later_batch_is_refused_before_it_trains(bad, eager):
+    model = conditional_vae()
+    model.compile(keras.optimizers.Adam(0.01), run_eagerly=eager)
+    with pytest.raises(ValueError, match=MESSAGES[bad] + ", after 3 steps of training$"):
+        model.fit(later(bad), verbose=0)
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+def test_a_later_batch_of_an_evaluation_is_refused():
+    model = conditional_vae()
+    model.compile()
+    with pytest.raises(ValueError, match=MESSAGES["label"] + ", after 0 steps of training"):
+        model.evaluate(later("label"), verbose=0)
+
+
+@pytest.mark.parametrize("bad", MESSAGES, ids=str)
+def test_xla_counts_what_it_cannot_stop(bad):
+    model = conditional_vae()
+    model.compile(jit_compile=True)
+    with pytest.raises(ValueError, match=MESSAGES[bad] + ": 1 of this epoch"):
+        model.fit(later(bad), epochs=2, verbose=0)
+    assert model.optimizer.iterations == 4
+    model.evaluate(IMAGES, LABELS, verbose=0)  # the count starts again
+
+
+def test_replicas_refuse_it(two_replicas):
+    with two_replicas.scope():
+        model = conditional_vae()
+        model.compile()
+    with pytest.raises(ValueError, match=MESSAGES["label"]):
+        model.fit(later("label"), verbose=0)
+
+
+def test_batches_of_ones_own_are_checked():
+    model = genzoo.GAN((6, 5, 1))
+    model.compile()
+    for call in (model.train_on_batch, model.test_on_batch):
+        with pytest.raises(ValueError, match="divide it by 255"):
+            call(255 * IMAGES)
+        with pytest.raises(ValueError, match="`sample_weight` is not supported"):
+            call(IMAGES, sample_weight=np.ones(64))
+    with pytest.raises(ValueError, match="`class_weight` is not supported"):
+        model.train_on_batch(IMAGES, class_weight={0: 1.0})
+    logs = model.train_on_batch(IMAGES, return_dict=True)
+    assert set(logs) == {"generator_loss", "discriminator_loss"}
+
+
+def test_a_batch_of_ones_own_has_generative_metrics():
+    model = genzoo.GAN((2,))
+    model.compile(metrics=[genzoo.metrics.FrechetDistance()])
+    points = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+    logs = model.test_on_batch(points, return_dict=True)
+    expected = model.evaluate(points, batch_size=64, return_dict=True, verbose=0)
+    assert set(logs) == set(expected) and np.isfinite(logs["frechet_distance"])
+    model.reset_metrics()
+    assert len(model.test_on_batch(points)) == len(expected)
+
+
+@pytest.mark.parametrize("form", ["arrays", "tuples", "lists", "a data set"])
+def test_generators_of_every_form(form):
+    batches = {
+        "arrays": iter([IMAGES[:16], IMAGES[16:32]]),
+        "tuples": iter([(IMAGES[:16], LABELS[:16])] * 2),
+        "lists": iter([[IMAGES[:16], LABELS[:16]]] * 2),
+        "a data set": iter(later(0.5)),
+    }[form]
+    model = genzoo.Autoencoder((6, 5, 1), 2, (4,))
+    model.compile()
+    model.fit(batches, verbose=0)
+    assert model.optimizer.iterations == (4 if form == "a data set" else 2)
