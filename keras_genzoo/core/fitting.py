@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_genzoo.core import keras_internals
 from keras_genzoo.core.batches import first_batch, parts_of, yields_batches
-from keras_genzoo.core.optimizers import OptimizerGroup, with_optimizer_callbacks
+from keras_genzoo.core.optimizers import OptimizerGroup, teach_callbacks, with_optimizer_callbacks
 from keras_genzoo.core.validation import check_positive_int
 
 
@@ -72,10 +72,11 @@ class Fitting:
             call = inspect.signature(super().evaluate).bind(x, y, batch_size, *args, **kwargs)
             _refuse_weights(call.arguments)
             x, y = self._check_batches(x, y, batch_size, "x")
+            teach_callbacks(call.arguments.get("callbacks"))
         self.evaluation_noise.reset()
         results = super().evaluate(x, y, batch_size, *args, **kwargs)
         self.check_metrics_were_updated()
-        return results
+        return tf.nest.map_structure(_to_float, results)
 
     def check_training_data(self, x, y=None, batch_size=None) -> tuple:
         """Checks the data of `fit`; returns `x` and `y` to be passed on.
@@ -207,6 +208,11 @@ class Fitting:
                 "The model must be built and compiled in the scope of the strategy that it is "
                 f"fitted under, {type(current).__name__}. Received: a model built under {received}"
             )
+
+
+def _to_float(value):
+    """Converts a scalar to a float, which Keras does from 3.15 on."""
+    return float(value) if np.ndim(value) == 0 else value
 
 
 def _refuse_weights(arguments: dict) -> None:
