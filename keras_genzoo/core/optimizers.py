@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo.core import keras_internals
+from keras_genzoo.core.validation import import_package
 
 
 class OptimizerGroup:
@@ -143,11 +144,17 @@ def _call_for_each_player(callback, hook, *args, **kwargs):
     callback.set_model(model)
 
 
-def teach_callbacks(callbacks) -> None:
-    """Lets Keras's callbacks for one optimizer treat each of several, as newer ones do."""
-    if keras_internals.callbacks_know_several_optimizers():
-        return
+def prepare_callbacks(callbacks) -> None:
+    """Lets Keras's callbacks for one optimizer treat each of several, as newer ones do.
+
+    Raises:
+        ImportError: If there is a `TensorBoard` without the package, which would fail later.
+    """
     for callback in _given(callbacks):
+        if isinstance(callback, keras.callbacks.TensorBoard):
+            import_package("tensorboard", "The callback `TensorBoard`")
+        if keras_internals.callbacks_know_several_optimizers():
+            continue
         for name in _HOOKS if isinstance(callback, _ONE_OPTIMIZER) else ():
             hook = getattr(type(callback), name)
             setattr(callback, name, functools.partial(_call_for_each_player, callback, hook))
@@ -170,7 +177,6 @@ def with_optimizer_callbacks(model, callbacks):
     Returns:
         A new list of callbacks, or a new `CallbackList` around one.
     """
-    teach_callbacks(callbacks)
     is_list = isinstance(callbacks, keras.callbacks.CallbackList)
     given = _given(callbacks)
     # Averages come first, so that callbacks that restore weights at the end run later.

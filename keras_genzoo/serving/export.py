@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo.core.keras_internals import flatten_layers, keras_is_at_least
+from keras_genzoo.core.validation import import_package
 from keras_genzoo.files import creating, version_directory
 from keras_genzoo.version import __version__
 
@@ -116,6 +117,8 @@ def _check_endpoint_arguments(model, filepath, format, name, kwargs):
             "format='onnx' takes `opset_version` and `verbose`. "
             f"Received: {', '.join(sorted(kwargs.keys() - {'verbose', 'opset_version'}))}"
         )
+    if format == "onnx":
+        import_package("tf2onnx", "format='onnx'")
     if "://" in filepath:
         raise ValueError(
             f"format={format!r} writes to a local file; copy it afterwards. "
