@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     flags = parser.parse_args(argv)
     try:
         if flags.warmup:
-            import tensorflow_serving  # noqa: F401  (before all the work)
+            check_package()  # before all the work
         path = find_version(flags.path.resolve())
         signatures = tf.saved_model.load(str(path)).signatures
         if not signatures:
@@ -49,6 +49,17 @@ def main(argv: list[str] | None = None) -> int:
         print(f"serve_check.py: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     return 0
+
+
+def check_package() -> None:
+    """Raises unless the messages of TensorFlow Serving are installed."""
+    try:
+        import tensorflow_serving  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "--warmup needs the package tensorflow-serving-api: `pip install "
+            f"tensorflow-serving-api`. Received: {error}"
+        ) from error
 
 
 def find_version(path: pathlib.Path) -> pathlib.Path:

@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     stopwatch = Stopwatch()
     try:
         return train(flags, stopwatch)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         if stopwatch.steps:
             raise  # After a first step it is a bug, not a bad flag.
         print(f"train.py: error: {' '.join(str(error).split())}", file=sys.stderr)

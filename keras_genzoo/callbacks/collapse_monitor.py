@@ -240,7 +240,7 @@ class CollapseMonitor(keras.callbacks.Callback):
 
     def _save_state(self, epoch):
         if self.on_collapse == "restore":
-            values = [keras.ops.convert_to_numpy(variable) for variable in self._state_variables]
+            values = [variable.numpy() for variable in self._state_variables]
             self._saved_state = epoch, values
 
     def draw(self, path: str | os.PathLike) -> None:

@@ -157,7 +157,7 @@ class Compiling:
             optimizer.build(self.optimized_variables()[name])
             setattr(self, name, optimizer)
         if "optimizer" not in chosen:
-            self.optimizer = OptimizerGroup([getattr(self, name) for name in chosen])
+            self.optimizer = OptimizerGroup({name: getattr(self, name) for name in chosen})
         for generator in keras_internals.seed_generators(self):
             keras_internals.differ_by_replica(generator)
         self.build_metrics()

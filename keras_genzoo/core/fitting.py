@@ -9,7 +9,11 @@ import tensorflow as tf
 
 from keras_genzoo.core import keras_internals
 from keras_genzoo.core.batches import first_batch, parts_of, yields_batches
-from keras_genzoo.core.optimizers import OptimizerGroup, with_optimizer_callbacks
+from keras_genzoo.core.optimizers import (
+    OptimizerGroup,
+    prepare_callbacks,
+    with_optimizer_callbacks,
+)
 from keras_genzoo.core.validation import check_positive_int
 
 
@@ -48,6 +52,7 @@ class Fitting:
         call = inspect.signature(super().fit).bind(x, y, batch_size, *args, **kwargs)
         arguments = call.arguments
         _refuse_weights(arguments)
+        prepare_callbacks(arguments.get("callbacks"))
         x, y = self.check_training_data(x, y, batch_size)
         arguments |= {"x": x, "y": y}
         if arguments.get("validation_data") is not None:
@@ -73,11 +78,12 @@ class Fitting:
             call = inspect.signature(super().evaluate).bind(x, y, batch_size, *args, **kwargs)
             _refuse_weights(call.arguments)
             x, y = self._check_batches(x, y, batch_size, "x")
+            prepare_callbacks(call.arguments.get("callbacks"))
         self.evaluation_noise.reset()
         with self.batch_check.explained():
             results = super().evaluate(x, y, batch_size, *args, **kwargs)
         self.check_metrics_were_updated()
-        return results
+        return tf.nest.map_structure(_to_float, results)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Keras's `train_on_batch`, after a check of the data as in `fit`."""
@@ -225,6 +231,11 @@ class Fitting:
                 "The model must be built and compiled in the scope of the strategy that it is "
                 f"fitted under, {type(current).__name__}. Received: a model built under {received}"
             )
+
+
+def _to_float(value):
+    """Converts a scalar to a float, which Keras does from 3.15 on."""
+    return float(value) if np.ndim(value) == 0 else value
 
 
 def _refuse_weights(arguments: dict) -> None:

@@ -82,6 +82,16 @@ def evaluates_within_fit(arguments: dict) -> bool:
     return bool(arguments.get("_use_cached_eval_dataset"))
 
 
+def keras_is_at_least(*version: int) -> bool:
+    """Compares Keras's version, for example with `3, 15`."""
+    return tuple(int(part) for part in keras.__version__.split(".")[: len(version)]) >= version
+
+
+def callbacks_know_several_optimizers() -> bool:
+    """Returns True if Keras's callbacks look for `optimizer.optimizers`."""
+    return keras_is_at_least(3, 15)
+
+
 def metric_direction(direction: str):
     """Declares whether higher ("up") or lower ("down") values of a metric's class are better.
 

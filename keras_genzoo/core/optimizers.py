@@ -2,25 +2,62 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
+
 import keras
 import tensorflow as tf
 
+from keras_genzoo.core import keras_internals
+from keras_genzoo.core.validation import import_package
+
 
 class OptimizerGroup:
-    """The `optimizer` that Keras's callbacks see on a model that has several.
+    """The `optimizer` of a model that has several, for code that expects one.
 
-    Each optimizer keeps its own learning rate: LearningRateScheduler asks its schedule for each
-    one, ReduceLROnPlateau multiplies each, and SwapEMAWeights swaps those with `use_ema`.
+    `learning_rate` can be read and set. For Keras's callbacks, each optimizer keeps its own rate:
+    LearningRateScheduler asks its schedule for each one, ReduceLROnPlateau multiplies each, and
+    SwapEMAWeights swaps those with `use_ema`.
 
     Args:
-        optimizers: The model's optimizers, with or without loss scaling.
+        optimizers: The model's optimizers by name, with or without loss scaling.
     """
 
     built = True
 
-    def __init__(self, optimizers: list):
+    def __init__(self, optimizers: dict[str, keras.optimizers.Optimizer]):
+        self.names = list(optimizers)
         # Callbacks need the inner optimizers of those with loss scaling.
-        self.optimizers = [without_loss_scale(optimizer) for optimizer in optimizers]
+        self.optimizers = [without_loss_scale(optimizer) for optimizer in optimizers.values()]
+
+    def __setattr__(self, name, value):
+        if name not in ("names", "optimizers", "learning_rate"):  # it would have no effect
+            raise AttributeError(
+                f"`optimizer.{name}` of a model with several optimizers can't be set: set that of "
+                f"{' and '.join(f'`{name}`' for name in self.names)}. Received: {value!r:.50}"
+            )
+        super().__setattr__(name, value)
+
+    @property
+    def learning_rate(self) -> tf.Tensor:
+        """The rate of the first of `players`. Setting it sets the rates of all."""
+        # Not the variable: its `assign` would leave out the others.
+        return tf.convert_to_tensor(self.optimizers[0].learning_rate)
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        for optimizer in self.optimizers:  # an optimizer with a schedule raises, before any change
+            optimizer.learning_rate = float(optimizer.learning_rate)
+        rates = [float(optimizer.learning_rate) for optimizer in self.optimizers]
+        if len({*rates}) > 1:
+            warnings.warn(
+                f"`optimizer.learning_rate` sets one rate for {' and '.join(self.names)}, which "
+                f"had different ones: {', '.join(f'{rate:.3g}' for rate in rates)}. To keep them "
+                f"apart, set `model.{self.names[0]}.learning_rate` and so on.",
+                stacklevel=2,
+            )
+        for optimizer in self.optimizers:
+            optimizer.learning_rate = value
 
     @property
     def iterations(self):
@@ -63,6 +100,73 @@ class _TerminateOnNaN(keras.callbacks.TerminateOnNaN):
         super().on_batch_end(batch, {"loss": sum((logs or {}).values())})
 
 
+# Keras's callbacks for models with one optimizer, and their hooks.
+_ONE_OPTIMIZER = (
+    keras.callbacks.LearningRateScheduler,
+    keras.callbacks.ReduceLROnPlateau,
+    keras.callbacks.SwapEMAWeights,
+)
+_HOOKS = [f"on_{part}_{end}" for part in ("train", "epoch", "test") for end in ("begin", "end")]
+
+
+class _OnePlayer:
+    """A model with several optimizers, as a callback sees it that knows of one only."""
+
+    def __init__(self, model, name):
+        vars(self).update(
+            model=model,
+            optimizer=without_loss_scale(getattr(model, name)),
+            trainable_variables=model.optimized_variables()[name],
+        )
+
+    def __getattr__(self, name):
+        return getattr(self.model, name)
+
+    def __setattr__(self, name, value):
+        setattr(self.model, name, value)
+
+
+def _call_for_each_player(callback, hook, *args, **kwargs):
+    """Calls a callback's hook for each optimizer, each time from the same state."""
+    model = callback.model
+    if not isinstance(model.optimizer, OptimizerGroup):
+        return hook(callback, *args, **kwargs)
+    views = [_OnePlayer(model, name) for name in model.optimizer.names]
+    if isinstance(callback, keras.callbacks.SwapEMAWeights):
+        views = [view for view in views if view.optimizer.use_ema] or views[:1]
+    state, logs = dict(vars(callback)), kwargs.get("logs", args[-1] if args else None) or {}
+    for view in views:
+        vars(callback).update(state)
+        callback.set_model(view)
+        hook(callback, *args, **kwargs)
+        if "learning_rate" in logs:
+            logs[f"learning_rate_{view.optimizer.name}"] = logs.pop("learning_rate")
+    callback.set_model(model)
+
+
+def prepare_callbacks(callbacks) -> None:
+    """Lets Keras's callbacks for one optimizer treat each of several, as newer ones do.
+
+    Raises:
+        ImportError: If there is a `TensorBoard` without the package, which would fail later.
+    """
+    for callback in _given(callbacks):
+        if isinstance(callback, keras.callbacks.TensorBoard):
+            import_package("tensorboard", "The callback `TensorBoard`")
+        if keras_internals.callbacks_know_several_optimizers():
+            continue
+        for name in _HOOKS if isinstance(callback, _ONE_OPTIMIZER) else ():
+            hook = getattr(type(callback), name)
+            setattr(callback, name, functools.partial(_call_for_each_player, callback, hook))
+
+
+def _given(callbacks) -> list[keras.callbacks.Callback]:
+    """Lists the callbacks that a user gave: none, one, several, or a `CallbackList`."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks.callbacks
+    return tf.nest.flatten(callbacks or [])
+
+
 def with_optimizer_callbacks(model, callbacks):
     """Adds to the callbacks of `fit` what Keras does for models with one optimizer only.
 
@@ -74,13 +178,11 @@ def with_optimizer_callbacks(model, callbacks):
         A new list of callbacks, or a new `CallbackList` around one.
     """
     is_list = isinstance(callbacks, keras.callbacks.CallbackList)
-    given = tf.nest.flatten(callbacks or [])
+    given = _given(callbacks)
     # Averages come first, so that callbacks that restore weights at the end run later.
-    chosen = [_AverageWeights(), *given]
-    for callback in callbacks.callbacks if is_list else given:
-        if isinstance(callback, keras.callbacks.TerminateOnNaN):
-            chosen.append(_TerminateOnNaN())
-            break
+    chosen = [_AverageWeights(), *([callbacks] if is_list else given)]
+    if any(isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in given):
+        chosen.append(_TerminateOnNaN())
     if is_list:  # a `CallbackList` is itself a callback
         return keras.callbacks.CallbackList(chosen, model=model, **(callbacks.params or {}))
     return chosen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import numbers
 from collections.abc import Callable, Sequence
 
@@ -136,3 +137,23 @@ def _fits(declared, symbols) -> bool:
         and all(i in (None, j) for i, j in zip(a.shape, b.shape, strict=True))
         for a, b in zip(declared, symbols, strict=True)
     )
+
+
+def import_package(module: str, purpose: str, package: str | None = None):
+    """Imports a module of a package that an installation may lack.
+
+    Args:
+        module: The module's name.
+        purpose: What needs it, as the error's subject.
+        package: The package's name for pip, if it is not the module's.
+
+    Raises:
+        ImportError: With the command that installs the package.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = package or module
+        raise ImportError(
+            f"{purpose} needs the package {package}: `pip install {package}`. Received: {error}"
+        ) from error

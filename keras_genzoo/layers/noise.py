@@ -93,7 +93,7 @@ def restarted_noise(layer: keras.layers.Layer) -> Iterator[None]:
     """
     states = [part.state for part in flatten_layers(layer) if isinstance(part, Noise)]
     states += [generator.state for generator in seed_generators(layer)]
-    before = [keras.ops.convert_to_numpy(state) for state in states]
+    before = [state.numpy() for state in states]
     for state in states:
         state.assign(keras.ops.zeros_like(state))
     try:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
-from keras_genzoo.core.keras_internals import flatten_layers
+from keras_genzoo.core.keras_internals import flatten_layers, keras_is_at_least
+from keras_genzoo.core.validation import import_package
 from keras_genzoo.files import creating, version_directory
 from keras_genzoo.version import __version__
 
@@ -95,6 +96,11 @@ def _check_endpoint_arguments(model, filepath, format, name, kwargs):
     if format not in FILE_ENDINGS:
         known = ", ".join(repr(known) for known in ("tf_saved_model", *FILE_ENDINGS))
         raise ValueError(f"`format` must be one of {known}. Received: format={format!r}")
+    if format == "litert" and not keras_is_at_least(3, 13):
+        raise ValueError(
+            "format='litert' needs Keras 3.13 or later: pip install -U keras. "
+            f"Received: Keras {keras.__version__}"
+        )
     if not filepath.endswith(FILE_ENDINGS[format]):
         raise ValueError(
             f"`filepath` must end in {FILE_ENDINGS[format]} for format={format!r}. "
@@ -111,6 +117,8 @@ def _check_endpoint_arguments(model, filepath, format, name, kwargs):
             "format='onnx' takes `opset_version` and `verbose`. "
             f"Received: {', '.join(sorted(kwargs.keys() - {'verbose', 'opset_version'}))}"
         )
+    if format == "onnx":
+        import_package("tf2onnx", "format='onnx'")
     if "://" in filepath:
         raise ValueError(
             f"format={format!r} writes to a local file; copy it afterwards. "

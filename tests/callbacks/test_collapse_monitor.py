@@ -224,3 +224,11 @@ def test_replicas(two_replicas):
     one, two = run(tf.distribute.get_strategy()), run(two_replicas)
     for name, numbers in one.items():
         assert two[name] == pytest.approx(numbers, rel=1e-3, abs=1e-2, nan_ok=True)
+
+
+def test_watching_warns_of_no_deprecation():
+    """NumPy deprecates what `keras.ops.convert_to_numpy` does with a variable."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(small_vae(), ring_monitor(on_collapse="restore"))
+    assert [str(w.message) for w in caught if "__array__" in str(w.message)] == []

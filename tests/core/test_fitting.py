@@ -114,3 +114,12 @@ def test_pydatasets_that_are_iterators_or_endless():
     model.compile()
     history = model.fit(Endless(), steps_per_epoch=3, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
+
+
+def test_evaluate_returns_floats():
+    model = Sums()
+    model.compile()
+    results = model.evaluate(batches(LEFT, RIGHT, LABELS), verbose=0, return_dict=True)
+    assert {name: type(value) for name, value in results.items()} == {"loss": float}
+    several = model.evaluate(batches(LEFT, RIGHT, LABELS), verbose=0)
+    assert {type(value) for value in tf.nest.flatten(several)} == {float}

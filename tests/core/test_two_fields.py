@@ -7,6 +7,7 @@ import tensorflow as tf
 from contract.two_fields import SOURCE, Translator
 
 import keras_genzoo as genzoo
+from keras_genzoo.core.keras_internals import keras_is_at_least
 
 RNG = np.random.default_rng(0)
 X = RNG.random((48, *SOURCE)).astype("float32")
@@ -119,7 +120,9 @@ def test_served(model, tmp_path):
     served = tf.saved_model.load(str(tmp_path / "model" / "1")).signatures["serving_default"]
     answer = served(source=tf.constant(X[:3]))["target"]
     np.testing.assert_allclose(answer, model.translate(X[:3]), rtol=1e-5, atol=1e-6)
-    model.export(tmp_path / "model.tflite", format="litert")  # an endpoint may be the model itself
-    assert (tmp_path / "model.tflite").stat().st_size > 0
+    if keras_is_at_least(3, 13):
+        # An endpoint may be the model itself.
+        model.export(tmp_path / "model.tflite", format="litert")
+        assert (tmp_path / "model.tflite").stat().st_size > 0
     with pytest.raises(tf.errors.InvalidArgumentError, match="`source` must lie in"):
         served(source=tf.constant(2 * X[:3]))
