@@ -9,7 +9,7 @@
 A run's directory holds the trained model (`model.keras` for Keras, `saved_model/1` for TensorFlow
 Serving), `pictures/` of it as it learns and the last one as `samples.png`, the losses
 (`history.csv`, `curves.png`), the settings and measurements (`run.json`), and `backup/`, from which
-`--resume` goes on.
+`--resume` goes on. One process at a time may use a directory.
 """
 
 import argparse
@@ -144,11 +144,12 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
                 f"replicas: {strategy.num_replicas_in_sync}."
             )
             fit(model, data, flags, done, callbacks=[stopwatch, *run.callbacks(grid)])
-            run.record(**stopwatch.measurements(flags.batch_size))
+            measurements = stopwatch.measurements(flags.batch_size)
         else:
             print(f"Nothing to train: {done} of {flags.epochs} epochs are done.")
             grid.set_model(model)
-        run.write_outputs(model, grid)
+            measurements = {}
+        run.write_outputs(model, grid, measurements)
         run.report()
     return 0
 
@@ -431,9 +432,12 @@ class Run:
         with replacing(self.json) as temporary:
             temporary.write_text(json.dumps(self.facts, indent=2) + "\n")
 
-    def write_outputs(self, model: keras.Model, grid: genzoo.callbacks.SampleGrid) -> None:
-        """Writes the model, then the pictures; older ones stay until the new are complete."""
+    def write_outputs(
+        self, model: keras.Model, grid: genzoo.callbacks.SampleGrid, measurements: dict
+    ) -> None:
+        """Writes the model, then all else; older files stay until the new are complete."""
         model.save(self.model)
+        self.record(**measurements)
         with replacing(self.saved_model) as temporary:
             model.export(temporary)
         with dispensable(self.samples):

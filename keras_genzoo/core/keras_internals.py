@@ -49,7 +49,8 @@ def archive_of(store):
     """Returns the open `.keras` file that a store of variables reads from, or None.
 
     Keras first reads the weights of a `.keras` file into memory. If their checksum is wrong, it
-    reads them from the file once more, and from Python 3.12 on nothing checks them then.
+    reads them from the file once more, part by part. From Python 3.12 on, `zipfile` checks nothing
+    of what is read after jumping forward.
     """
     return getattr(store, "archive", None)
 

@@ -78,6 +78,9 @@ class Saving:
     def save(self, filepath, overwrite: bool = True, zipped: bool | None = None, **kwargs) -> None:
         """Keras's `save`; an old file at `filepath` stays until the new one is complete.
 
+        A `.keras` file holds checksums, so one with damaged bytes can't be loaded. The weights in
+        a directory (`zipped=False`) have none.
+
         Raises:
             FileExistsError: If there is something at `filepath` and `overwrite` is false.
         """
@@ -194,7 +197,7 @@ class Saving:
     def load_own_variables(self, store) -> None:
         """Also loads the states of the layers' `SeedGenerator`s."""
         archive = archive_of(store)
-        if archive is not None:  # Keras found it damaged, and reads on without its checksums
+        if archive is not None:  # Keras reads it without its checksum
             _check_archive(archive)
         self._was_trained = True
         values = {name: store[name] for name in [*store.keys()]}
