@@ -9,13 +9,13 @@
 A run's directory holds the trained model (`model.keras` for Keras, `saved_model/1` for TensorFlow
 Serving), `pictures/` of it as it learns and the last one as `samples.png`, the losses
 (`history.csv`, `curves.png`), the settings and measurements (`run.json`), and `backup/`, from which
-`--resume` goes on.
+`--resume` goes on. One process at a time may use a directory.
 """
 
 import argparse
+import contextlib
 import csv
 import datetime
-import functools
 import json
 import os
 import pathlib
@@ -23,7 +23,9 @@ import platform
 import re
 import shutil
 import sys
+import tempfile
 import time
+import warnings
 
 import keras
 import numpy as np
@@ -31,7 +33,7 @@ import tensorflow as tf
 from recipes import MODELS, NAMED, RECIPES
 
 import keras_genzoo as genzoo
-from keras_genzoo.files import replacing
+from keras_genzoo.files import LOCK, clear_leftovers, dispensable, locked, replacing
 
 SAVED_MODEL_FILE = re.compile(
     r"(saved_model|fingerprint)\.pb|assets/genzoo\.json|variables/variables\.(index|data-.*)"
@@ -123,61 +125,72 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
     make_strategy = STRATEGIES.get(flags.strategy, tf.distribute.get_strategy)
     strategy = make_strategy()
     run = Run(flags.output)
-    chief = is_chief(strategy)
-    if chief:
+    if not is_chief(strategy):
+        # The other workers of a cluster take part, and write nothing.
+        model, data, done = prepare(flags, strategy, run)
+        fit(model, data, flags, done, verbose=0)
+        return 0
+    with run.lock():
         run.check(flags)
+        # Build everything before anything is written, so that mistakes surface first.
+        model, data, done = prepare(flags, strategy, run)
+        run.open(settings_of(flags, model), flags, done)
+        grid = genzoo.callbacks.SampleGrid(
+            run.pictures, every=flags.every, images=data.examples, seed=flags.seed
+        )
+        if done < flags.epochs:
+            print(
+                f"Training {flags.recipe} on {flags.data}, epochs {done + 1} to {flags.epochs}, "
+                f"replicas: {strategy.num_replicas_in_sync}."
+            )
+            fit(model, data, flags, done, callbacks=[stopwatch, *run.callbacks(grid)])
+            measurements = stopwatch.measurements(flags.batch_size)
+        else:
+            print(f"Nothing to train: {done} of {flags.epochs} epochs are done.")
+            grid.set_model(model)
+            measurements = {}
+        run.write_outputs(model, grid, measurements)
+        run.report()
+    return 0
 
-    # Build everything before anything is written, so that mistakes surface first.
-    done = run.epochs_done() if flags.resume else 0
+
+def prepare(flags: argparse.Namespace, strategy: tf.distribute.Strategy, run: "Run"):
+    """Returns the model with the weights to begin with, its data, and the number of epochs done."""
+    keras.utils.set_random_seed(flags.seed)
+    recipe = RECIPES[flags.recipe]
+    data = recipe.data(flags, first_epoch=0)
+    with strategy.scope():
+        model = recipe.build(data.fields, flags.latent_dim, flags.loss)
+    model.check_training_data(data.train)
+    if not flags.resume:
+        return model, data, 0
+    run.check_settings(settings_of(flags, model))
+    done = run.load_backup(model, data.steps)
     if done > flags.epochs:
         raise ValueError(
             f"`--epochs` counts all epochs, and {done} are done. Received: --epochs {flags.epochs}"
         )
-    keras.utils.set_random_seed(flags.seed)
-    recipe = RECIPES[flags.recipe]
-    data = recipe.data(flags, first_epoch=done)
-    with strategy.scope():
-        model = recipe.build(data.fields, flags.latent_dim, flags.loss)
-    model.check_training_data(data.train)
+    return model, recipe.data(flags, first_epoch=done) if done else data, done
+
+
+def settings_of(flags: argparse.Namespace, model: keras.Model) -> dict:
+    """Returns the settings that a resumed run must have in common with the earlier one."""
     settings = {
         name: getattr(flags, name) for name in ("recipe", "data", "batch_size", "loss", "seed")
     }
-    settings |= {"latent_dim": model.latent_dim, "num_classes": model.num_classes}
-    fit = functools.partial(
-        model.fit,
+    return settings | {"latent_dim": model.latent_dim, "num_classes": model.num_classes}
+
+
+def fit(model: keras.Model, data, flags: argparse.Namespace, done: int, **options) -> None:
+    """Trains a model for the epochs that are left."""
+    model.fit(
         data.train,
         validation_data=data.test,
         steps_per_epoch=data.steps,
         epochs=flags.epochs,
         initial_epoch=done,
+        **options,
     )
-    if not chief:
-        # The other workers of a cluster take part, and write nothing.
-        if done:
-            model.load_weights(run.weights)
-        fit(verbose=0)
-        return 0
-    run.open(settings, flags)
-
-    # Train, unless it is done.
-    grid = genzoo.callbacks.SampleGrid(
-        run.pictures, every=flags.every, images=data.examples, seed=flags.seed
-    )
-    if done < flags.epochs:
-        print(
-            f"Training {flags.recipe} on {flags.data}, epochs {done + 1} to {flags.epochs}, "
-            f"replicas: {strategy.num_replicas_in_sync}."
-        )
-        fit(callbacks=[stopwatch, *run.callbacks(grid)])
-        run.record(**stopwatch.measurements(flags.batch_size))
-    else:
-        print(f"Nothing to train: {done} of {flags.epochs} epochs are done. Writing the outputs.")
-        model.load_weights(run.weights)
-        grid.set_model(model)
-
-    run.write_outputs(model, grid)
-    run.report()
-    return 0
 
 
 def multi_worker() -> tf.distribute.Strategy:
@@ -272,17 +285,32 @@ class Run:
         self.json = directory / "run.json"
         self.backup = directory / "backup"
         self.weights = self.backup / "latest.weights.h5"
+        self.older_weights = self.backup / "latest.weights.h5.bkp"
+        self.uses_older_weights = False
         self.progress = self.backup / "training_metadata.json"
         self.facts = {}
 
+    @contextlib.contextmanager
+    def lock(self):
+        """Keeps other processes out; of new directories, those that stay empty are removed."""
+        if self.directory.exists() and not self.directory.is_dir():
+            raise ValueError(f"`--output` must be a directory. Received: {self.directory}")
+        paths = (self.directory, *self.directory.parents)
+        new = [path for path in paths if not path.exists()]
+        self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked(self.directory, "--output"):
+                yield
+        finally:
+            with contextlib.suppress(OSError):
+                for path in new:
+                    path.rmdir()
+
     def check(self, flags: argparse.Namespace) -> None:
         """Raises unless the directory is empty, or the flags permit what is in it."""
-        if not self.directory.exists() or (
-            self.directory.is_dir() and not any(self.directory.iterdir())
-        ):
+        clear_leftovers(self.directory)
+        if all(path.name == LOCK for path in self.directory.iterdir()):
             return
-        if not self.directory.is_dir():
-            raise ValueError(f"`--output` must be a directory. Received: {self.directory}")
         if flags.resume and not self.json.exists():
             raise ValueError(
                 "`--resume` needs the directory of an earlier run, or an empty one. "
@@ -308,15 +336,13 @@ class Run:
                 f"--resume. Received: {self.directory}"
             )
 
-    def open(self, settings: dict, flags: argparse.Namespace) -> None:
+    def open(self, settings: dict, flags: argparse.Namespace, done: int) -> None:
         """Makes the directory ready for training, and writes down what is about to be done."""
         if flags.overwrite:
             self._remove_artifacts()
-        if flags.resume and self.json.exists():
-            self.facts = json.loads(self.json.read_text())
-            self._check_settings(settings)
-            self._trim_history()
-        self.directory.mkdir(parents=True, exist_ok=True)
+        if flags.resume:
+            self._repair_backup(done)
+            self._trim_history(done)
         started = self.facts.get("started", now())
         versions = {
             "python": platform.python_version(),
@@ -332,24 +358,55 @@ class Run:
             ended=None,
         )
 
-    def epochs_done(self) -> int:
-        """Returns the number of epochs in the backup."""
-        if not self.progress.exists():
+    def check_settings(self, settings: dict) -> None:
+        """Raises unless the settings are those of the earlier run, if there is one."""
+        if not self.json.exists():
+            return
+        self.facts = json.loads(self.json.read_text())
+        before = self.facts["settings"]
+        for name, value in settings.items():
+            if value != before[name]:
+                raise ValueError(
+                    f"`--resume` needs the settings of the earlier run in {self.directory}, "
+                    f"{name}={before[name]!r}. Received: {name}={value!r}"
+                )
+
+    def load_backup(self, model: keras.Model, steps: int) -> int:
+        """Loads the weights of the last backup, if any; returns the number of epochs they have.
+
+        The weights are written in one step and know their number of training steps. The file of
+        the epoch beside them is written later, so a kill may leave it an epoch behind.
+        """
+        if not self.weights.exists():
             return 0
         try:
-            return json.loads(self.progress.read_text())["epoch"]
-        except ValueError:
-            return self._restore_older_backup()
+            model.load_weights(self.weights)
+        except OSError:  # damaged
+            if not self.older_weights.exists():
+                raise
+            with tempfile.TemporaryDirectory() as directory:
+                copy = shutil.copy(self.older_weights, pathlib.Path(directory, self.weights.name))
+                model.load_weights(copy)
+            self.uses_older_weights = True
+        taken = int(model.optimizer.iterations)
+        if taken % steps:
+            raise ValueError(
+                f"`--resume` needs the data of the earlier run, but its backup is from after "
+                f"{taken} steps. Received: data of {steps} steps an epoch"
+            )
+        return taken // steps
 
-    def _restore_older_backup(self) -> int:
-        """Restores the previous backup if the last was cut off; returns its number of epochs."""
-        older = {path: path.with_name(f"{path.name}.bkp") for path in (self.weights, self.progress)}
-        if not all(path.exists() for path in older.values()):
-            raise ValueError(f"The backup in {self.backup} was cut off. Received: {self.progress}")
-        for path, backup in older.items():
-            with replacing(path) as temporary:
-                shutil.copyfile(backup, temporary)
-        return json.loads(self.progress.read_text())["epoch"]
+    def _repair_backup(self, done: int) -> None:
+        """Makes the backup what `load_backup` has found, which Keras's callback loads again."""
+        if self.uses_older_weights:
+            warnings.warn(f"{self.weights} is damaged: using the one before.", stacklevel=2)
+            with replacing(self.weights) as temporary:
+                shutil.copyfile(self.older_weights, temporary)
+        if done:
+            with replacing(self.progress) as temporary:
+                temporary.write_text(json.dumps({"epoch": done, "batch": 0}))
+        else:
+            self.progress.unlink(missing_ok=True)
 
     def _foreign_files(self) -> list[str]:
         """Lists files in the SavedModel's directory that an export does not write."""
@@ -375,13 +432,18 @@ class Run:
         with replacing(self.json) as temporary:
             temporary.write_text(json.dumps(self.facts, indent=2) + "\n")
 
-    def write_outputs(self, model: keras.Model, grid: genzoo.callbacks.SampleGrid) -> None:
-        """Writes the model and the final pictures; older ones stay until the new are complete."""
-        grid.draw(self.samples)
-        genzoo.plot.save_curves(self.curves, read_curves(self.history))
+    def write_outputs(
+        self, model: keras.Model, grid: genzoo.callbacks.SampleGrid, measurements: dict
+    ) -> None:
+        """Writes the model, then all else; older files stay until the new are complete."""
         model.save(self.model)
+        self.record(**measurements)
         with replacing(self.saved_model) as temporary:
             model.export(temporary)
+        with dispensable(self.samples):
+            grid.draw(self.samples)
+        with dispensable(self.curves):
+            genzoo.plot.save_curves(self.curves, curves_of(*read_history(self.history)))
         self.record(status="finished", ended=now())
 
     def report(self) -> None:
@@ -399,15 +461,6 @@ class Run:
             "  ".join(f"{name}: {value:.4g}" for name, value in self.facts.get("logs", {}).items())
         )
 
-    def _check_settings(self, settings: dict) -> None:
-        before = self.facts["settings"]
-        for name, value in settings.items():
-            if value != before[name]:
-                raise ValueError(
-                    f"`--resume` needs the settings of the earlier run in {self.directory}, "
-                    f"{name}={before[name]!r}. Received: {name}={value!r}"
-                )
-
     def _remove_artifacts(self) -> None:
         """Removes the files that this script writes, and nothing else."""
         files = [self.model, self.samples, self.history, self.curves, self.json]
@@ -422,25 +475,42 @@ class Run:
             if directory.is_dir() and not any(directory.iterdir()):
                 directory.rmdir()
 
-    def _trim_history(self) -> None:
-        """Removes logs from after the last backup, whose epochs are about to be trained again."""
-        if self.history.exists():
-            header, *rows = self.history.read_text().splitlines() or [""]
-            rows = [row for row in rows if int(row.split(",")[0]) < self.epochs_done()]
-            with replacing(self.history) as temporary:
-                temporary.write_text("".join(f"{row}\n" for row in [header, *rows] if row))
+    def _trim_history(self, done: int) -> None:
+        """Removes logs from after the last backup, whose epochs are about to be trained again.
+
+        What can't be read is removed too, and the file is kept under another name then.
+        """
+        if not self.history.exists():
+            return
+        header, rows = read_history(self.history)
+        if len(rows) < done:
+            copy = self.history.with_name("history_damaged.csv")
+            warnings.warn(
+                f"{self.history} has {len(rows)} of {done} epochs; it is kept as {copy}.",
+                stacklevel=2,
+            )
+            shutil.copyfile(self.history, copy)
+        rows = [row for row in rows if int(row[0]) < done]
+        with replacing(self.history) as temporary, open(temporary, "w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([header, *rows] if rows else [])
 
 
-def read_curves(path: pathlib.Path) -> dict[str, list[float]]:
-    """Reads the columns of a CSVLogger's file, except the epoch and empty ones."""
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
-    names = [name for name in rows[0] if name != "epoch"] if rows else []
-    return {
-        name: [float(row[name]) for row in rows]
-        for name in names
-        if not any(row[name] == "NA" for row in rows)
-    }
+def read_history(path: pathlib.Path) -> tuple[list[str], list[list[str]]]:
+    """Reads the header and the complete rows of a CSVLogger's file, however damaged it is."""
+    text = path.read_text(errors="replace") if path.exists() else ""
+    # Line by line, because an open quote would swallow all that follow.
+    header, *rows = [next(csv.reader([line])) for line in text.splitlines() if line] or [[]]
+    return header, [row for row in rows if len(row) == len(header) and row[0].isdecimal()]
+
+
+def curves_of(header: list[str], rows: list[list[str]]) -> dict[str, list[float]]:
+    """Returns the columns of numbers by name, except the epoch."""
+    curves = {}
+    for name, *column in zip(header, *rows, strict=True):
+        with contextlib.suppress(ValueError):  # "NA", or damaged
+            if name != "epoch":
+                curves[name] = [float(value) for value in column]
+    return curves
 
 
 def now() -> str:

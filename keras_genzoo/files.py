@@ -8,16 +8,28 @@ import pathlib
 import re
 import shutil
 import tempfile
+import warnings
+import zlib
 from collections.abc import Iterator
 
 import tensorflow as tf
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+LOCK = ".keras_genzoo.lock"
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathlib.Path]:
     """Yields a temporary path, and moves the file or directory written there to `path` at the end.
 
-    A reader never sees an incomplete file. If the block fails, an old file at `path` stays.
+    A reader never sees an incomplete file. If the block fails or is interrupted, an old file at
+    `path` stays. If the process is killed, its temporary directory stays behind until the next
+    file is written beside it; should an old directory have been on its way out, it is put back
+    then.
 
     Args:
         path: The path of the file or directory. Missing parent directories are created. If it is a
@@ -38,10 +50,11 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathl
     """
     path = pathlib.Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Each call has a separate directory, so that two processes never write to the same file.
-    directory = pathlib.Path(tempfile.mkdtemp(prefix=".new-", dir=path.parent))
-    try:
-        new, old = directory / path.name, directory / "old"
+    clear_leftovers(path.parent)
+    with _temporary_directory(path.parent) as directory:
+        new, old = directory / "new" / path.name, directory / "old" / path.name
+        new.parent.mkdir()
+        old.parent.mkdir()
         yield new
         if not overwrite and path.exists():
             raise FileExistsError(
@@ -49,14 +62,119 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathl
             )
         if overwrite and new.is_dir() and path.is_dir():  # `os.replace` replaces no directories
             os.rename(path, old)
+        os.replace(new, path)
+
+
+@contextlib.contextmanager
+def _temporary_directory(parent):
+    """Yields a new directory, which other processes know to be in use."""
+    with contextlib.ExitStack() as stack:
+        while True:
+            directory = pathlib.Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
+            # Another process may take the directory for a leftover before it is locked.
+            with contextlib.suppress(FileNotFoundError, BlockingIOError):
+                stack.enter_context(_lock(directory, "path"))
+                break
         try:
-            os.replace(new, path)
-        except OSError:
-            if old.exists():
-                os.rename(old, path)
-            raise
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+            yield directory
+        finally:
+            _put_back_and_delete(directory)
+
+
+def _put_back_and_delete(directory):
+    """Deletes a temporary directory, except for something old that nothing new has replaced."""
+    for old in (directory / "old").glob("*"):
+        path, new = directory.parent / old.name, directory / "new" / old.name
+        if new.exists() and not os.path.lexists(path):  # stopped between the two renames
+            os.rename(old, path)
+    # The lock goes last: a directory without one is taken for somebody else's, unless it is empty.
+    for part in ("new", "old", ""):
+        shutil.rmtree(directory / part, ignore_errors=True)
+
+
+def clear_leftovers(parent: pathlib.Path) -> None:
+    """Deletes what killed processes have left of `replacing` in a directory."""
+    for directory in parent.glob(".new-????????"):
+        with contextlib.suppress(OSError):  # in use, or not ours to delete
+            if not (directory / LOCK).exists():
+                directory.rmdir()  # fails unless it is empty
+                continue
+            with _lock(directory, "path") as is_locked:
+                if is_locked:
+                    _put_back_and_delete(directory)
+
+
+@contextlib.contextmanager
+def locked(directory: str | os.PathLike, name: str) -> Iterator[bool]:
+    """Keeps a directory to this process, as long as others ask for its lock too.
+
+    The lock ends with the process, however that ends.
+
+    Args:
+        directory: An existing directory.
+        name: The name of the argument that holds the path, for the error message.
+
+    Yields:
+        Whether it is locked: Windows and some network file systems have no such locks.
+
+    Raises:
+        BlockingIOError: If another process has the lock.
+    """
+    with _lock(directory, name) as has_lock:
+        try:
+            yield has_lock
+        finally:
+            pathlib.Path(directory, LOCK).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _lock(directory, name):
+    """Like `locked`, but leaves the file behind."""
+    path = pathlib.Path(directory, LOCK)
+    with contextlib.ExitStack() as stack:
+        is_current = False
+        while not is_current:
+            file = stack.enter_context(open(path, "ab+", buffering=0))
+            has_lock = _lock_file(file, directory, name)
+            # The one who had the lock may have deleted the file after it was opened here.
+            with contextlib.suppress(FileNotFoundError):
+                is_current = os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+        yield has_lock
+
+
+def _lock_file(file, directory, name):
+    """Locks an open file and writes the process's number to it; returns False if it can't."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        raise BlockingIOError(
+            f"`{name}` must not be in use by another process. Received: "
+            f"{os.fspath(directory)!r}, which process {file.read().decode() or '?'} uses"
+        ) from error
+    except OSError:
+        return False
+    with contextlib.suppress(OSError):  # on a full disk, the lock counts all the same
+        file.truncate(0)
+        file.write(f"{os.getpid()}".encode())
+    return True
+
+
+@contextlib.contextmanager
+def dispensable(path: str | os.PathLike) -> Iterator[None]:
+    """Warns if a file can't be written in this block, because the disk is full for example.
+
+    This is for files that hours of training must not end for.
+
+    Args:
+        path: The path of the file, for the warning.
+    """
+    try:
+        yield
+    except OSError as error:
+        warnings.warn(f"{os.fspath(path)} could not be written: {error}", stacklevel=3)
 
 
 def check_directory(directory: str | os.PathLike, name: str) -> None:
@@ -68,11 +186,45 @@ def check_directory(directory: str | os.PathLike, name: str) -> None:
     """
     directory = pathlib.Path(directory).absolute()
     existing = next(path for path in (directory, *directory.parents) if os.path.exists(path))
-    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+    try:
+        with tempfile.TemporaryFile(dir=existing):  # permissions alone do not tell everything
+            pass
+    except OSError as error:
         raise ValueError(
             f"`{name}` must be where files can be written, and {os.fspath(existing)!r} is not. "
             f"Received: {os.fspath(directory)!r}"
-        )
+        ) from error
+
+
+# The last bytes of a file with a checksum. Readers of HDF5 ignore what follows the content.
+_CHECKSUM = re.compile(rb"\nkeras_genzoo crc32 ([0-9a-f]{8})\n")
+_CHECKSUM_BYTES = 29
+
+
+def add_checksum(path: str | os.PathLike) -> None:
+    """Appends a checksum to a file of a format whose readers ignore it."""
+    checksum = _crc32(path, os.path.getsize(path))
+    with open(path, "ab") as file:
+        file.write(b"\nkeras_genzoo crc32 %08x\n" % checksum)
+
+
+def check_checksum(path: str | os.PathLike) -> None:
+    """Raises an OSError if a file ends in a checksum and it is not that of the file."""
+    size = os.path.getsize(path) - _CHECKSUM_BYTES
+    with open(path, "rb") as file:
+        file.seek(max(size, 0))
+        found = _CHECKSUM.fullmatch(file.read())
+    if found and int(found[1], 16) != _crc32(path, size):
+        raise OSError("its checksum is wrong, because some of its bytes have changed")
+
+
+def _crc32(path, size):
+    """Computes the checksum of the first `size` bytes of a file."""
+    checksum = 0
+    with open(path, "rb") as file:
+        while chunk := file.read(min(size, 2**20)):
+            checksum, size = zlib.crc32(chunk, checksum), size - len(chunk)
+    return checksum
 
 
 # The names of directories that TensorFlow Serving reads as versions.

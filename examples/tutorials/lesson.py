@@ -92,8 +92,6 @@ class Lesson:
             checks: Whether what the tutorial says is so, by what it says.
             **numbers: The results.
         """
-        with replacing(self.directory / "picture.png") as temporary:
-            figure.savefig(temporary, format="png", dpi=100)
         results = {
             "name": self.name,
             "title": self.title,
@@ -106,6 +104,8 @@ class Lesson:
         }
         with replacing(self.directory / "results.json") as temporary:
             temporary.write_text(json.dumps(results, indent=2, default=float) + "\n")
+        with replacing(self.directory / "picture.png") as temporary:
+            figure.savefig(temporary, format="png", dpi=100)
         print(f"\n{claim.format(**numbers)}\n{self.directory}: picture.png, results.json")
         failed = [text for text, value in checks.items() if not value]
         if failed and not self.quick:

@@ -15,6 +15,7 @@ from keras_genzoo.callbacks import collapse_measures as measures
 from keras_genzoo.callbacks.collapse_rules import Event, Rules
 from keras_genzoo.core import validation
 from keras_genzoo.core.model import GenerativeModel
+from keras_genzoo.files import dispensable
 from keras_genzoo.losses import Wasserstein
 from keras_genzoo.metrics import PrecisionRecall
 from keras_genzoo.models.gan import GAN
@@ -189,7 +190,8 @@ class CollapseMonitor(keras.callbacks.Callback):
             self._save_state(epoch)
         response = self._respond(events)
         if self.picture is not None:
-            self.draw(self.picture)
+            with dispensable(self.picture):
+                self.draw(self.picture)
         for event in events:
             warnings.warn(f"{event}{response if event.failure else ''}", stacklevel=2)
 
@@ -228,11 +230,22 @@ class CollapseMonitor(keras.callbacks.Callback):
         self.model.stop_training = True
         if self.on_collapse == "stop":
             return " Training stops."
-        epoch, values = self._saved_state
-        for variable, value in zip(self._state_variables, values, strict=True):
-            variable.assign(value)
+        epoch = self._restore_state()
         origin = f"of epoch {epoch}" if epoch else "from before training"
         return f" Training stops with the weights {origin}."
+
+    def _restore_state(self):
+        """Goes back to the weights of the last good check; returns its epoch."""
+        epoch, values = self._saved_state
+        variables = self._state_variables
+        try:
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+        except KeyboardInterrupt:  # leave no mixture of two states
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+            raise
+        return epoch
 
     @property
     def _state_variables(self):

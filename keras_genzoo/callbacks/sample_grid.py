@@ -12,7 +12,7 @@ from keras.callbacks import Callback
 from keras_genzoo import plot
 from keras_genzoo.core import validation
 from keras_genzoo.core.model import GenerativeModel
-from keras_genzoo.files import check_directory
+from keras_genzoo.files import check_directory, dispensable
 
 SCATTERED_POINTS = 2500
 MAX_CLASSES = 20  # columns of a conditional grid
@@ -109,8 +109,10 @@ class SampleGrid(Callback):
             plot.save_grid(path, *self._reconstructions())
 
     def _draw_epoch(self):
-        self.draw(self.directory / f"epoch_{self._epoch:04d}.png")
-        self._drawn_epoch = self._epoch
+        path = self.directory / f"epoch_{self._epoch:04d}.png"
+        with dispensable(path):
+            self.draw(path)
+            self._drawn_epoch = self._epoch
 
     def _check_model(self):
         model, kind = self.model, type(self.model).__name__

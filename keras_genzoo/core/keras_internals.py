@@ -45,6 +45,16 @@ def differ_by_replica(generator: keras.random.SeedGenerator) -> None:
     generator.__class__ = _ReplicaSeedGenerator
 
 
+def archive_of(store):
+    """Returns the open `.keras` file that a store of variables reads from, or None.
+
+    Keras first reads the weights of a `.keras` file into memory. If their checksum is wrong, it
+    reads them from the file once more, part by part. From Python 3.12 on, `zipfile` checks nothing
+    of what is read after jumping forward.
+    """
+    return getattr(store, "archive", None)
+
+
 def compiled_metrics(model: keras.Model):
     """Returns the container of the metrics given to `compile`, or None.
 

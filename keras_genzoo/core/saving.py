@@ -11,8 +11,8 @@ import zipfile
 import keras
 import tensorflow as tf
 
-from keras_genzoo.core.keras_internals import seed_generators
-from keras_genzoo.files import replacing
+from keras_genzoo.core.keras_internals import archive_of, seed_generators
+from keras_genzoo.files import add_checksum, check_checksum, replacing
 
 
 class Saving:
@@ -78,6 +78,9 @@ class Saving:
     def save(self, filepath, overwrite: bool = True, zipped: bool | None = None, **kwargs) -> None:
         """Keras's `save`; an old file at `filepath` stays until the new one is complete.
 
+        A `.keras` file holds checksums, so one with damaged bytes can't be loaded. The weights in
+        a directory (`zipped=False`) have none.
+
         Raises:
             FileExistsError: If there is something at `filepath` and `overwrite` is false.
         """
@@ -104,6 +107,9 @@ class Saving:
     def save_weights(self, filepath, overwrite: bool = True, max_shard_size=None) -> None:
         """Keras's `save_weights`; an old file stays until the new one is complete.
 
+        The file ends in a checksum, which Keras ignores and this class's `load_weights` checks.
+        Neither goes for shards, nor for paths with "://".
+
         Raises:
             FileExistsError: If there is something at `filepath` and `overwrite` is false.
         """
@@ -115,6 +121,8 @@ class Saving:
             )
         with self._place(filepath, overwrite) as place:
             super().save_weights(place)
+            if place != filepath:
+                add_checksum(place)
 
     @staticmethod
     def _place(filepath, overwrite):
@@ -142,20 +150,13 @@ class Saving:
         path = os.fspath(filepath)
         if "://" not in path and not os.path.exists(path):
             raise FileNotFoundError(f"`filepath` must exist. Received: filepath={path!r}")
-        optimizers = [getattr(self, name, None) for name in self.players]
-        variables = [
-            *self.variables,
-            *(v for optimizer in optimizers if optimizer for v in optimizer.variables),
-        ]
-        before = [variable.numpy() for variable in variables]
         try:
-            with warnings.catch_warnings():
+            with self._restored_on_failure(), warnings.catch_warnings():
+                _check_content(path)
                 if not skip_mismatch:  # otherwise Adam would start from zero, silently
                     warnings.filterwarnings("error", "Skipping variable loading for optimizer")
                 super().load_weights(filepath, skip_mismatch, **kwargs)
         except Exception as error:
-            for variable, value in zip(variables, before, strict=True):
-                variable.assign(value)
             reason = " ".join(str(error).split())
             if isinstance(error, (OSError, zipfile.BadZipFile)):
                 raise OSError(
@@ -168,6 +169,23 @@ class Saving:
                 f"fit: {reason:.300}"
             ) from error
 
+    @contextlib.contextmanager
+    def _restored_on_failure(self):
+        """Puts the weights and the optimizers' state back if the block fails or is interrupted."""
+        optimizers = [getattr(self, name, None) for name in self.players]
+        variables = [
+            *self.variables,
+            *(v for optimizer in optimizers if optimizer for v in optimizer.variables),
+        ]
+        before, was_trained = [variable.numpy() for variable in variables], self._was_trained
+        try:
+            yield
+        except BaseException:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+            self._was_trained = was_trained
+            raise
+
     # Keras does not save the states of its layers' random seeds; here they belong to the model.
 
     def save_own_variables(self, store) -> None:
@@ -178,6 +196,9 @@ class Saving:
 
     def load_own_variables(self, store) -> None:
         """Also loads the states of the layers' `SeedGenerator`s."""
+        archive = archive_of(store)
+        if archive is not None:  # Keras reads it without its checksum
+            _check_archive(archive)
         self._was_trained = True
         values = {name: store[name] for name in [*store.keys()]}
         generators = seed_generators(self)
@@ -187,3 +208,20 @@ class Saving:
             if state is None:
                 raise ValueError(f"the file lacks the states of {len(states)} random seeds")
             generator.state.assign(state)
+
+
+def _check_content(path):
+    """Raises an OSError if a file's checksum is wrong; files of older versions have none."""
+    if "://" in path:
+        return
+    if path.endswith(".weights.h5"):
+        check_checksum(path)
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            _check_archive(archive)
+
+
+def _check_archive(archive):
+    damaged = archive.testzip()
+    if damaged:
+        raise OSError(f"{damaged} in it is damaged")

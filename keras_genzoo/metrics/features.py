@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 from collections.abc import Sequence
 
 import keras
@@ -10,7 +11,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_genzoo.core.fields import images_to_float
-from keras_genzoo.files import replacing
+from keras_genzoo.files import check_directory, dispensable, replacing
 
 
 def inception(
@@ -75,7 +76,8 @@ def train_classifier(
             width, channels)`, uint8 or floats in [0, 1], and labels are integers from 0 on. May be
             `None` if there is a classifier at `path`.
         path: The path of a `.keras` file. If the file exists, the classifier in it is returned;
-            otherwise, the trained classifier is saved there. `None` saves nothing.
+            otherwise, the trained classifier is saved there, or returned with a warning if the
+            disk is full by then. `None` saves nothing.
         epochs: The number of epochs.
         verbose: The verbosity of `fit`.
 
@@ -84,12 +86,17 @@ def train_classifier(
         `penultimate` turns it into a feature extractor.
 
     Raises:
-        ValueError: If `dataset` or `path` is invalid, or if the classifier at `path` is for other
-            images or another number of classes. This is checked before any training.
+        ValueError: If `dataset` is invalid, if nothing can be written at `path`, or if the
+            classifier there is for other images or another number of classes. This is checked
+            before any training.
     """
     if path is not None and not os.fspath(path).endswith(".keras"):
         raise ValueError(f"`path` must end in .keras. Received: path={os.fspath(path)!r}")
     exists = path is not None and os.path.exists(path)
+    if exists and os.path.isdir(path):
+        raise ValueError(f"`path` must not be a directory. Received: path={os.fspath(path)!r}")
+    if path is not None and not exists:
+        check_directory(pathlib.Path(os.path.realpath(path)).parent, "path")
     if exists and dataset is None:
         return keras.saving.load_model(path)
     shape, classes = _check_labelled_images(dataset)
@@ -109,7 +116,7 @@ def train_classifier(
 
     model.fit(dataset.map(scale), epochs=epochs, verbose=verbose, shuffle=False)
     if path is not None:
-        with replacing(path) as temporary:
+        with dispensable(path), replacing(path) as temporary:
             model.save(temporary)
     return model
 

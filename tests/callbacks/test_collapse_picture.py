@@ -38,3 +38,10 @@ def test_a_failing_picture_leaves_the_old_one(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         monitor.draw(path)
     assert path.read_text() == "the old picture" and [*tmp_path.iterdir()] == [path]
+    # Training is worth more than its pictures.
+    monitor = ring_monitor(picture=path)
+    model = small_vae()
+    points = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+    with pytest.warns(UserWarning, match=r"monitor\.png could not be written: disk full"):
+        model.fit(points, epochs=2, callbacks=[monitor], verbose=0)
+    assert monitor.history["epoch"] == [1, 2]

@@ -197,3 +197,20 @@ def test_arguments_are_checked(tmp_path, argument):
 def test_the_seed_is_checked(tmp_path):
     with pytest.raises(ValueError, match=r"`seed` must be.*Received: seed=-1"):
         SampleGrid(tmp_path, seed=-1)
+
+
+def test_a_full_disk_is_a_warning(tmp_path, monkeypatch):
+    """Training goes on without a picture; the last one is tried again at the end."""
+    tried = []
+
+    def fail(path, *args, **kwargs):
+        tried.append(path.name)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(plot, "save_grid", fail)
+    model = Sampler((8, 8, 1))
+    model.compile()
+    images = np.zeros((32, 8, 8, 1), "float32")
+    with pytest.warns(UserWarning, match=r"epoch_0001\.png could not be written: .*No space"):
+        model.fit(images, epochs=2, callbacks=[SampleGrid(tmp_path, every=1)], verbose=0)
+    assert tried == ["epoch_0001.png", "epoch_0002.png", "epoch_0002.png"]

@@ -1,5 +1,7 @@
 """One canary for each private attribute that the library uses; a failure names what moved."""
 
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -129,3 +131,20 @@ def test_limited_download_retries():
 
 def test_download_errors():
     assert all(issubclass(error, Exception) for error in keras_internals.download_errors())
+
+
+def test_archive_of(tmp_path):
+    found = []
+
+    @keras.saving.register_keras_serializable("test")
+    class Spy(keras.layers.Dense):
+        def load_own_variables(self, store):
+            found.append(keras_internals.archive_of(store))
+            super().load_own_variables(store)
+
+    model = keras.Sequential([keras.Input((2,)), Spy(1)])
+    model.save(tmp_path / "m.keras")
+    model.save_weights(tmp_path / "m.weights.h5")
+    model.load_weights(tmp_path / "m.keras")  # from the file, without a copy in memory
+    model.load_weights(tmp_path / "m.weights.h5")
+    assert isinstance(found[0], zipfile.ZipFile) and found[1] is None

@@ -1,5 +1,7 @@
 import csv
+import dataclasses
 import json
+import os
 import pathlib
 
 import keras
@@ -315,6 +317,123 @@ def test_a_backup_cut_off_by_a_kill_is_resumed_from_the_one_before(train, tmp_pa
     (backup / "training_metadata.json").write_text("")
     assert train.main([*output, "--epochs", "2", "--resume"]) == 0
     assert len((tmp_path / "run" / "history.csv").read_text().splitlines()) == 3
+
+
+def assert_same_model(directory, other):
+    a, b = (keras.saving.load_model(run / "model.keras").variables for run in (directory, other))
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("epoch", [1, None])
+def test_a_kill_between_weights_and_epoch_trains_nothing_twice(train, run, tmp_path, epoch):
+    assert train.main([*QUICK, "--epochs", "3", "--output", str(tmp_path / "undisturbed")]) == 0
+    assert run(*QUICK, "--epochs", 2) == 0
+    progress = tmp_path / "run" / "backup" / "training_metadata.json"
+    progress.write_text(json.dumps({"epoch": epoch, "batch": 0})) if epoch else progress.unlink()
+    assert run(*QUICK, "--epochs", 3, "--resume") == 0
+    assert [row["epoch"] for row in history(tmp_path / "run")] == ["0", "1", "2"]
+    assert history(tmp_path / "run") == history(tmp_path / "undisturbed")
+    assert_same_model(tmp_path / "run", tmp_path / "undisturbed")
+
+
+def test_damaged_weights_are_replaced_by_those_before(train, run, tmp_path):
+    assert train.main([*QUICK, "--epochs", "3", "--output", str(tmp_path / "undisturbed")]) == 0
+    assert run(*QUICK, "--epochs", 2) == 0
+    weights = tmp_path / "run" / "backup" / "latest.weights.h5"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    with pytest.warns(UserWarning, match="latest.weights.h5 is damaged"):
+        assert run(*QUICK, "--epochs", 3, "--resume") == 0
+    assert history(tmp_path / "run") == history(tmp_path / "undisturbed")
+    assert_same_model(tmp_path / "run", tmp_path / "undisturbed")
+
+
+def test_a_backup_of_other_steps_is_refused(run, tmp_path, capsys, monkeypatch):
+    assert run(*QUICK, "--epochs", 1) == 0
+    before = contents(tmp_path / "run")
+    recipe = recipes.RECIPES["autoencoder"]
+    monkeypatch.setitem(
+        recipes.RECIPES,
+        "autoencoder",
+        dataclasses.replace(
+            recipe,
+            data=lambda *args, **kwargs: dataclasses.replace(recipe.data(*args, **kwargs), steps=3),
+        ),
+    )
+    assert run(*QUICK, "--epochs", 2, "--resume") == 2
+    assert "after 5 steps. Received: data of 3 steps an epoch" in capsys.readouterr().err
+    assert contents(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize("flags", [[], ["--resume"], ["--overwrite"]])
+def test_a_directory_in_use_is_refused(run, tmp_path, capsys, flags):
+    directory = tmp_path / "run"
+    directory.mkdir()
+    (directory / "run.json").write_text("{}")
+    with genzoo.files.locked(directory, "--output"):
+        before = contents(directory)
+        assert run(*QUICK, *flags) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert line.startswith("train.py: error: `--output` must not be in use by another process")
+        assert f"Received: '{directory}', which process {os.getpid()} uses" in line
+        assert contents(directory) == before
+
+
+def test_what_a_killed_process_leaves_does_not_block(run, tmp_path):
+    directory = tmp_path / "run"
+    (directory / ".new-a1b2c3d4").mkdir(parents=True)
+    for place in (directory, directory / ".new-a1b2c3d4"):
+        (place / genzoo.files.LOCK).write_text("4194303")
+    assert run(*QUICK, "--epochs", 1) == 0
+    assert not any(path.name.startswith(".") for path in directory.rglob("*"))
+
+
+DAMAGES = {
+    "empty": lambda text: b"",
+    "noise": lambda text: bytes(range(256)) * 3,
+    "half a row": lambda text: text[: len(text) - 9],
+    "no header": lambda text: text.split(b"\n", 1)[1],
+    "a number": lambda text: text[:-6] + b"\xff\x00x" + text[-3:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.filterwarnings("ignore:.*history.csv has")
+def test_a_damaged_history_costs_no_model(run, tmp_path, damage):
+    directory = tmp_path / "run"
+    assert run(*QUICK, "--epochs", 2) == 0
+    path = directory / "history.csv"
+    damaged = DAMAGES[damage](path.read_bytes())
+    for epochs in (2, 3):  # nothing to train, and an epoch to train
+        path.write_bytes(damaged)
+        (directory / "model.keras").unlink()
+        assert run(*QUICK, "--epochs", epochs, "--resume") == 0
+        model = keras.saving.load_model(directory / "model.keras")
+        assert int(model.optimizer.iterations) == epochs * (1437 // 256)
+    assert history(directory)[-1]["epoch"] == "2"
+    copy = directory / "history_damaged.csv"
+    assert damage == "a number" or copy.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("bug")])
+def test_the_model_is_saved_before_anything_is_drawn(run, tmp_path, monkeypatch, error):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(genzoo.plot, "save_grid", fail)
+    flags = [*QUICK, "--epochs", 1, "--every", 2]
+    monkeypatch.setattr(genzoo.callbacks.SampleGrid, "on_train_end", lambda *args: None)
+    if isinstance(error, OSError):
+        with pytest.warns(UserWarning, match=r"samples\.png could not be written: .*No space"):
+            assert run(*flags) == 0
+        assert facts(tmp_path / "run")["status"] == "finished"
+    else:
+        with pytest.raises(RuntimeError, match="bug"):
+            run(*flags)
+    keras.saving.load_model(tmp_path / "run" / "model.keras")
+    assert (tmp_path / "run" / "saved_model" / "1" / "saved_model.pb").exists()
 
 
 def test_a_recipe_of_points(run, tmp_path):

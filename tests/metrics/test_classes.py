@@ -166,6 +166,32 @@ def test_invalid_arguments_of_feature_extractors(tmp_path):
         features.train_classifier(dataset(images, labels).batch(4), tmp_path / "classifier.h5")
 
 
+@pytest.mark.parametrize("place", ["/proc", "a_file"])
+def test_a_classifier_that_cannot_be_saved_is_not_trained(place, tmp_path, monkeypatch):
+    (tmp_path / "a_file").touch()
+    monkeypatch.setattr(keras.Sequential, "fit", None)
+    images, labels = np.zeros((8, 8, 8, 1), "uint8"), np.arange(8)
+    dataset = tf.data.Dataset.from_tensors((images, labels))
+    with pytest.raises(ValueError, match=r"`path` must be where files can be written.*Received: "):
+        features.train_classifier(dataset, tmp_path / place / "c.keras")
+    with pytest.raises(ValueError, match=r"`path` must not be a directory. Received: "):
+        (tmp_path / "d.keras").mkdir()
+        features.train_classifier(dataset, tmp_path / "d.keras")
+
+
+def test_a_trained_classifier_survives_a_full_disk(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(keras.Model, "save", fail)
+    images, labels = np.zeros((8, 8, 8, 1), "uint8"), np.arange(8)
+    dataset = tf.data.Dataset.from_tensors((images, labels))
+    with pytest.warns(UserWarning, match=r"c\.keras could not be written: .*No space"):
+        model = features.train_classifier(dataset, tmp_path / "c.keras", epochs=1, verbose=0)
+    assert model.output_shape == (None, 8)
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_inception():
     network = features.inception((28, 28, 1), resize=True, weights=None)
     x = np.random.default_rng(0).random((2, 28, 28, 1)).astype("float32")

@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 import time
+import zipfile
+import zlib
 
 import keras
 import numpy as np
@@ -154,6 +156,93 @@ def test_a_truncated_model_is_refused_by_name(model, tmp_path):
     with pytest.raises(ValueError, match=r"model\.keras"):
         keras.saving.load_model(path)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", ["m.weights.h5", "m.keras"])
+def test_flipped_bits_are_refused(digits, name, tmp_path):
+    """Most bits of a file are weights, which HDF5 would read as other weights."""
+    case, path = CASES["GAN"], tmp_path / name
+    model = trained(case.make(), digits)
+    model.save_weights(path) if name.endswith("h5") else model.save(path)
+    content, random = path.read_bytes(), np.random.default_rng(0)
+    before = values(state(case, model))
+    for bit in [8 * len(content) // 2, *random.integers(8 * len(content), size=12)]:
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:  # a bit that no one reads does no harm
+            model.load_weights(path)
+        except (OSError, ValueError) as error:
+            assert str(error).startswith("`filepath` must ")
+        assert_equal(before, values(state(case, model)))
+    damaged = bytearray(content)
+    damaged[len(content) // 2] ^= 1
+    path.write_bytes(damaged)
+    refused(
+        case, model, path, OSError, r"`filepath` must be a complete file of weights.*Received: "
+    )
+
+
+def test_models_with_flipped_bits_are_refused(model, tmp_path, monkeypatch):
+    path = tmp_path / "m.keras"
+    model.save(path)
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    seek = zipfile.ZipExtFile.seek
+
+    def without_crc(self, *args):  # as Python 3.12 and later
+        self._expected_crc = None
+        return seek(self, *args)
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "seek", without_crc)
+    with pytest.raises(ValueError, match=r"model\.weights\.h5 in it is damaged"):
+        keras.saving.load_model(path)
+
+
+def test_checksums_are_no_matter_for_keras_and_older_files(digits, tmp_path):
+    case, path = CASES["GAN"], tmp_path / "m.weights.h5"
+    model = trained(case.make(), digits)
+    model.save_weights(path)
+    content = path.read_bytes()
+    for end in (b"", content[-29:]):
+        path.write_bytes(content[:-29] + end)
+        other, plain = case.make(), case.make()
+        other.load_weights(path)
+        keras.Model.load_weights(plain, path)
+        for copy in (other, plain):
+            assert_equal(values(state(case, model)), values(state(case, copy)))
+    assert int(content[-9:-1], 16) == zlib.crc32(content[:-29])
+
+
+def test_an_interrupt_while_loading_changes_nothing(digits, tmp_path, monkeypatch):
+    """Ctrl-C at the assignment of any variable."""
+    case, path = CASES["GAN"], tmp_path / "m.weights.h5"
+    trained(case.make(), digits).save_weights(path)
+    model = case.make()
+    before = values(state(case, model))
+    assign = keras.Variable.assign
+    number = 0
+    while True:
+        left = number = number + 1
+
+        def interrupted(self, value):
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise KeyboardInterrupt
+            return assign(self, value)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(keras.Variable, "assign", interrupted)
+            try:
+                model.load_weights(path)
+                break
+            except KeyboardInterrupt:
+                pass
+        assert_equal(before, values(state(case, model)))
+        assert not model.was_trained
+    assert number > 20 and model.was_trained
 
 
 def test_random_states_of_keras_layers_are_saved(digits, tmp_path):
