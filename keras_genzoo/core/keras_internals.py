@@ -66,6 +66,16 @@ def strategy_of_optimizer(optimizer: keras.optimizers.Optimizer) -> tf.distribut
     return optimizer._distribution_strategy
 
 
+def average_of_variable(optimizer: keras.optimizers.Optimizer, variable):
+    """Returns the moving average that an optimizer with `use_ema` keeps of a variable, or None.
+
+    The public `optimizer.variables` do not say which average belongs to which variable.
+    """
+    if not optimizer.use_ema:
+        return None
+    return optimizer._model_variables_moving_average[optimizer._get_variable_index(variable)]
+
+
 class BuiltBeforeFit:
     """A mix-in for models whose constructor builds everything, so that `fit` need not.
 

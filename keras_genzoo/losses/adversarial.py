@@ -10,6 +10,8 @@ The formulas below write s(x) for the score of real data x, and s(G(z)) for that
 
 from __future__ import annotations
 
+import math
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -79,6 +81,14 @@ class Minimax(AdversarialLoss):
                 f"`label_smoothing` must lie in [0, 1). Received: label_smoothing={label_smoothing}"
             )
         self.label_smoothing = label_smoothing
+
+    @property
+    def boundary(self):
+        """The score s of an undecided discriminator: real data and fakes have the same density.
+
+        It minimises softplus(-s) + ε s + softplus(s), which is so where sigmoid(s) = (1 - ε) / 2.
+        """
+        return math.log1p(-self.label_smoothing) - math.log1p(self.label_smoothing)
 
     def discriminator_loss(self, real_scores, fake_scores):
         # The cross-entropy of a logit s with a target t is softplus(s) - t s.

@@ -53,6 +53,17 @@ def test_strategies(two_replicas):
         assert keras_internals.strategy_of_optimizer(keras.optimizers.SGD()) is two_replicas
 
 
+def test_average_of_variable():
+    variables = [keras.Variable([1.0, 2.0]), keras.Variable([3.0])]
+    optimizer = keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.75)
+    optimizer.build(variables)
+    for _ in range(2):
+        optimizer.apply([np.ones(2, "float32"), np.ones(1, "float32")])
+    average = keras_internals.average_of_variable(optimizer, variables[1])
+    np.testing.assert_allclose(average, 0.75 * 2.5 + 0.25 * 2.0)  # 3 -> 2.5 -> 2
+    assert keras_internals.average_of_variable(keras.optimizers.SGD(), variables[0]) is None
+
+
 def test_built_before_fit(digits):
     class Model(keras_internals.BuiltBeforeFit, keras.Model):
         called = []

@@ -239,6 +239,53 @@ def test_wgan_keeps_its_critics_weights_in_the_clip(critic, tmp_path):
         assert max(np.abs(v).max() for v in values(trained.generator.trainable_variables)) > 0.03
 
 
+def test_clipping_keeps_the_constraints_of_layers():
+    critic = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(4, "relu", kernel_constraint="non_neg")]
+    )
+    critic.add(keras.layers.Dense(1))
+    model = tiny(genzoo.WGAN, clip_value=0.03, discriminator=critic)
+    model.compile("sgd", keras.optimizers.SGD(1e-6))
+    model.fit(POINTS, verbose=0)
+    kernel = critic.layers[0].kernel.numpy()
+    assert kernel.min() == 0 and 0 < kernel.max() <= np.float32(0.03)
+
+
+def test_clipping_includes_layers_that_are_unfrozen_later():
+    critic = networks.dense_discriminator((2,), hidden_units=(4,))
+    frozen = next(layer for layer in critic.layers if layer.weights)
+    frozen.trainable = False
+    model = tiny(genzoo.WGAN, clip_value=0.03, discriminator=critic)
+    start = frozen.kernel.numpy()
+    model.compile("sgd", "sgd")
+    model.fit(POINTS, verbose=0)
+    np.testing.assert_array_equal(frozen.kernel, start)  # not clipped, because not trained
+    assert np.abs(start).max() > 0.03
+    frozen.trainable = True
+    model.compile("sgd", "sgd")
+    model.fit(POINTS, verbose=0)
+    assert np.abs(frozen.kernel.numpy()).max() <= np.float32(0.03)
+
+
+def test_averages_of_optimizers_are_of_clipped_weights():
+    """Algorithm 1 in NumPy, with the average that `use_ema` keeps of the critic's weights."""
+    rate, momentum, limit = 0.5, 0.6, 0.1
+    critic = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+    model = tiny(genzoo.WGAN, clip_value=limit, critic_steps=2, discriminator=critic)
+    optimizer = keras.optimizers.SGD(rate, use_ema=True, ema_momentum=momentum)
+    model.compile(keras.optimizers.SGD(0.0), optimizer)
+    noise, (weights,), average, raw = Noise(model.noise.seed), critic.get_weights(), None, []
+    for batch in (POINTS[:16], POINTS[16:32]):
+        for real in (batch[0::2], batch[1::2]):
+            fake = model.generator(noise.normal((8, 3))).numpy()
+            raw.append(weights - rate * (fake.mean(axis=0) - real.mean(axis=0))[:, None])
+            weights = np.clip(raw[-1], -limit, limit)
+            average = weights if average is None else 0.6 * average + 0.4 * weights
+    assert np.abs(raw).max() > 2 * limit  # clipping matters
+    model.fit(POINTS[:32], batch_size=16, shuffle=False, verbose=0)
+    np.testing.assert_allclose(critic.get_weights()[0], average, atol=1e-6)
+
+
 def test_bad_clip():
     with pytest.raises(ValueError, match=r"`clip_value` must be positive.*Received: clip_value=0"):
         genzoo.WGAN((2,), clip_value=0)
