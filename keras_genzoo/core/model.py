@@ -17,7 +17,12 @@ from keras_genzoo.core.keras_internals import BuiltBeforeFit
 from keras_genzoo.core.logs import Logs
 from keras_genzoo.core.moving_average import MovingAverage
 from keras_genzoo.core.options import expand_options
-from keras_genzoo.core.replicas import global_mean, split_global_batch, sum_over_replicas
+from keras_genzoo.core.replicas import (
+    ListPerReplica,
+    global_mean,
+    split_global_batch,
+    sum_over_replicas,
+)
 from keras_genzoo.core.saving import Saving
 from keras_genzoo.layers.noise import Noise
 from keras_genzoo.serving import export
@@ -134,6 +139,7 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
         # leaves the training's noise as it is.
         self.evaluation_noise = Noise(seed=0, name="evaluation_noise")
         self._was_trained = False  # set by `fit` and by loading
+        self._passes = ListPerReplica()
         # The constructor builds every network, so that nothing is left to build from data.
         self.built = True
 
@@ -167,6 +173,7 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
 
     def unpack(self, data) -> tuple:
         """Returns one tensor for each field of a batch; `None` for an absent one."""
+        self.forget_passes()  # those of the step before
         parts = parts_of(data)
         parts += [None] * (len(self.fields) - len(parts))
         return tuple(f.convert(part) for f, part in zip(self.fields, parts, strict=False))
@@ -190,6 +197,8 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
             network = self.active_network(network, training)
         inputs = [tensor for tensor in inputs if tensor is not None]
         outputs = network(inputs if len(inputs) > 1 else inputs[0], training=training)
+        if training:
+            self.record_pass(network, keras.ops.shape(inputs[0])[0])
         return tf.cast(outputs, tf.float32)
 
     def batch_mean(self, values: tf.Tensor) -> tf.Tensor:
