@@ -29,9 +29,13 @@ class AdversarialLoss:
     Attributes:
         boundary: The score of a discriminator that cannot tell whether an example is real. None for
             a Wasserstein loss, whose scores have no such boundary.
+        takes_raw_outputs: Whether scores may be any number, so that a discriminator that ends in a
+            sigmoid or tanh is an error. It is not one for least squares, whose targets are 0 and 1,
+            or for a loss that does not say.
     """
 
     boundary: float | None = 0.0
+    takes_raw_outputs: bool = False
 
     def discriminator_loss(self, real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
         """Returns the discriminator's loss of each example, `(batch,)`.
@@ -74,6 +78,8 @@ class Minimax(AdversarialLoss):
     Reference: Goodfellow et al., Generative Adversarial Nets, NeurIPS 2014; smoothing: Salimans
     et al., Improved Techniques for Training GANs, NeurIPS 2016.
     """
+
+    takes_raw_outputs = True
 
     def __init__(self, label_smoothing: float = 0.0):
         if not 0 <= label_smoothing < 1:
@@ -146,6 +152,8 @@ class Hinge(AdversarialLoss):
     Reference: Lim & Ye, Geometric GAN, 2017; Miyato et al., Spectral Normalization, ICLR 2018.
     """
 
+    takes_raw_outputs = True
+
     def discriminator_loss(self, real_scores, fake_scores):
         return ops.relu(1 - real_scores) + ops.relu(1 + fake_scores)
 
@@ -167,6 +175,7 @@ class Wasserstein(AdversarialLoss):
     """
 
     boundary = None
+    takes_raw_outputs = True
 
     def discriminator_loss(self, real_scores, fake_scores):
         return fake_scores - real_scores
