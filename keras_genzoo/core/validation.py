@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import numbers
+import operator
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -47,23 +49,42 @@ def check_seed(seed) -> int:
 
 def check_positive(**arguments: float) -> None:
     """Raises unless every argument is a positive number; infinity is one."""
-    for name, value in arguments.items():
-        if not (_is_number(value) and value > 0):
-            raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")
+    check_range("(0, inf]", **arguments)
 
 
 def check_not_negative(**arguments: float) -> None:
-    """Raises unless every argument is a number of at least 0."""
-    for name, value in arguments.items():
-        if not (_is_number(value) and value >= 0):
-            raise ValueError(f"`{name}` must be at least 0. Received: {name}={value!r}")
+    """Raises unless every argument is a finite number of at least 0."""
+    check_range("[0, inf)", **arguments)
 
 
 def check_fraction(**arguments: float) -> None:
     """Raises unless every argument is a number in [0, 1]."""
+    check_range("[0, 1]", **arguments)
+
+
+def check_range(interval: str, **arguments: float) -> None:
+    """Raises unless every argument is a number in an interval; NaN is in none.
+
+    Args:
+        interval: Such as `"[0, 1)"` or `"(0, inf)"`. A round bracket excludes the bound.
+        **arguments: Numbers by their names.
+    """
+    low, high = (float(bound) for bound in interval[1:-1].split(","))
+    above = operator.gt if interval[0] == "(" else operator.ge
+    below = operator.lt if interval[-1] == ")" else operator.le
     for name, value in arguments.items():
-        if not (_is_number(value) and 0 <= value <= 1):
-            raise ValueError(f"`{name}` must lie in [0, 1]. Received: {name}={value!r}")
+        if not (_is_number(value) and above(value, low) and below(value, high)):
+            expected = _RANGES.get(interval, f"lie in {interval}")
+            if _is_number(value) and value == high == math.inf:
+                expected = "be finite"
+            raise ValueError(f"`{name}` must {expected}. Received: {name}={value!r}")
+
+
+_RANGES = {
+    "(0, inf]": "be positive",
+    "(0, inf)": "be positive",
+    "[0, inf)": "be at least 0",
+}
 
 
 def _is_positive_int(value) -> bool:

@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_genzoo.core.validation import resolve
+from keras_genzoo.core.validation import check_range, resolve
 
 
 class AdversarialLoss:
@@ -82,10 +82,7 @@ class Minimax(AdversarialLoss):
     takes_raw_outputs = True
 
     def __init__(self, label_smoothing: float = 0.0):
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(
-                f"`label_smoothing` must lie in [0, 1). Received: label_smoothing={label_smoothing}"
-            )
+        check_range("[0, 1)", label_smoothing=label_smoothing)
         self.label_smoothing = label_smoothing
 
     @property

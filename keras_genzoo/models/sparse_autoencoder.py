@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo import networks
-from keras_genzoo.core.validation import check_not_negative, check_unit_outputs
+from keras_genzoo.core.validation import check_not_negative, check_range, check_unit_outputs
 from keras_genzoo.losses import bernoulli_kl
 from keras_genzoo.models.autoencoder import EncoderDecoder
 
@@ -62,10 +62,7 @@ class SparseAutoencoder(EncoderDecoder):
         decoder: keras.Model | None = None,
         **kwargs,
     ):
-        if not 0 < target_rate < 1:
-            raise ValueError(
-                f"`target_rate` must lie in (0, 1). Received: target_rate={target_rate}"
-            )
+        check_range("(0, 1)", target_rate=target_rate)
         check_not_negative(kl_weight=kl_weight, l1_weight=l1_weight)
         super().__init__(data_shape, latent_dim, **kwargs)
         self.target_rate, self.kl_weight, self.l1_weight = target_rate, kl_weight, l1_weight

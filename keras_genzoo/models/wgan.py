@@ -9,7 +9,7 @@ import keras
 
 from keras_genzoo import losses
 from keras_genzoo.core.optimizers import project
-from keras_genzoo.core.validation import check_positive
+from keras_genzoo.core.validation import check_range
 from keras_genzoo.models.dcgan import DCGAN
 from keras_genzoo.models.gan import GAN, GANOptions
 
@@ -62,7 +62,7 @@ class WGAN(GAN):
         critic_steps: int = 5,
         **options: Unpack[GANOptions],
     ):
-        check_positive(clip_value=clip_value)
+        check_range("(0, inf)", clip_value=clip_value)
         super().__init__(
             data_shape,
             latent_dim,
