@@ -47,7 +47,8 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
         loss: `"minimax"`, `"non_saturating"`, `"least_squares"`, `"hinge"`, `"wasserstein"`, or an
             object of `genzoo.losses` (`NonSaturating(label_smoothing=0.1)`).
         num_classes: The number of classes, if both networks also see a label.
-        penalty: `None`, `"wgan_gp"`, `"dragan"`, `"r1"`, `"r2"` or a `GradientPenalty`.
+        penalty: `None`, `"wgan_gp"`, `"dragan"`, `"r1"`, `"r2"` or a `GradientPenalty`. Weights for
+            images in [0, 1] are not the papers'; `GradientPenalty` has a table.
         critic_steps: The number of discriminator steps for each step of the generator.
         packing: The number of examples that the discriminator scores at once, side by side in the
             last axis (PacGAN, Lin et al. 2018); it helps against mode collapse. Batches should be
@@ -58,8 +59,7 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
             weights has forgotten half of the old ones; it forgets faster at first, within a tenth
             of the examples seen so far. `sample`, evaluation and export then use the average.
         generator: A Keras model in place of the default one. It maps latents
-            `(batch, latent_dim)`, or `[latents, labels]`, to data; images lie in [0, 1], and there
-            is a warning if they don't.
+            `(batch, latent_dim)`, or `[latents, labels]`, to data; images should lie in [0, 1].
         discriminator: A Keras model in place of the default one. It maps data, or
             `[data, labels]`, to scores `(batch, 1)` without an activation. With packing, the data
             are `(batch, ..., packing * channels)` and the labels `(batch, packing)`.
