@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo.core import keras_internals
+from keras_genzoo.core.keras_internals import activity_losses, flatten_layers
 from keras_genzoo.core.optimizers import OptimizerGroup, without_loss_scale
 from keras_genzoo.core.replicas import global_mean
 
@@ -63,17 +64,53 @@ class Compiling:
                 added up. `None` stands for no term.
 
         Returns:
-            The mean over the global batch, plus the regularizers of the optimizer's networks. On a
-            replica it is that replica's contribution; the contributions sum to the objective.
+            The mean over the global batch, plus the regularizers of the optimizer's networks:
+            those of weights once, those of activities for each pass by `run` since the last
+            objective. On a replica it is that replica's contribution; the contributions sum to the
+            objective.
         """
         terms = [_per_example(term) for term in terms if term is not None]
         objective = global_mean(sum(terms[1:], start=terms[0]))
-        regularizers = [
-            tf.add_n(network.losses) / self.num_replicas
-            for network in self.networks_of(player)
-            if network.losses
+        weights = [
+            variable.regularizer(variable) / self.num_replicas
+            for variable in self.optimized_variables()[player]
+            if variable.regularizer is not None
         ]
-        return objective + sum(regularizers, start=tf.zeros(()))
+        return objective + sum([*weights, *self._activities(player)], start=tf.zeros(()))
+
+    def _activities(self, player) -> list[tf.Tensor]:
+        """Takes the activity regularizers of a player's layers out of the record."""
+        networks = self.networks_of(player) if len(self.players) > 1 else [self]
+        layers = {id(layer) for network in networks for layer in flatten_layers(network)}
+        record = self._passes[:]
+        taken = [entry for entry in record if id(entry[0]) in layers]
+        self._passes.clear()
+        self._passes.extend(entry for entry in record if id(entry[0]) not in layers)
+        for network in self.networks_of(player):  # the last call, if it was not by `run`
+            called = {id(layer) for layer, _, _ in taken}
+            taken += [(*own, None) for own in activity_losses(network) if id(own[0]) not in called]
+        # A loss is an average over the examples of a replica.
+        return [
+            tf.cast(loss, "float32") / self.num_replicas
+            if size is None
+            else global_mean(tf.fill((size,), tf.cast(loss, "float32")))
+            for _, loss, size in taken
+        ]
+
+    def record_pass(self, network: keras.layers.Layer, size) -> None:
+        """Records the activity regularizers of a pass, which Keras forgets at the next one.
+
+        Args:
+            network: The network that was called.
+            size: The number of examples on this replica.
+        """
+        recorded = {id(loss) for _, loss, _ in self._passes[:]}
+        losses = [(*own, size) for own in activity_losses(network) if id(own[1]) not in recorded]
+        self._passes.extend(losses)
+
+    def forget_passes(self) -> None:
+        """Empties the record of passes."""
+        self._passes.clear()
 
     def update(self, player: str, objective: tf.Tensor, tape: tf.GradientTape) -> None:
         """Takes one step of the optimizer of this name down the gradient of an objective."""
@@ -158,6 +195,9 @@ class Compiling:
             setattr(self, name, optimizer)
         if "optimizer" not in chosen:
             self.optimizer = OptimizerGroup({name: getattr(self, name) for name in chosen})
+        if self.num_replicas > 1:
+            for layer in flatten_layers(self):
+                keras_internals.separate_losses_by_replica(layer)
         for generator in keras_internals.seed_generators(self):
             keras_internals.differ_by_replica(generator)
         self.build_metrics()

@@ -7,10 +7,14 @@ each, which names what moved when a new version breaks one of them.
 from __future__ import annotations
 
 import contextlib
+import types
 from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
+from keras.src.trainers import compile_utils
+
+from keras_genzoo.core.replicas import ListPerReplica
 
 
 def flatten_layers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
@@ -55,6 +59,23 @@ def archive_of(store):
     return getattr(store, "archive", None)
 
 
+def activity_losses(layer: keras.layers.Layer) -> list[tuple[keras.layers.Layer, tf.Tensor]]:
+    """Lists the losses of the last call of a layer, each with the layer in it that added it.
+
+    They come from activity regularizers and `add_loss`. The public `losses` mixes them with the
+    regularizers of weights.
+    """
+    return [(part, loss) for part in flatten_layers(layer) for loss in part._get_own_losses()]
+
+
+def separate_losses_by_replica(layer: keras.layers.Layer) -> None:
+    """Makes a layer keep the losses of its last call for each replica.
+
+    Keras has one list, which the replicas clear and fill in turns.
+    """
+    layer._losses = ListPerReplica()
+
+
 def compiled_metrics(model: keras.Model):
     """Returns the container of the metrics given to `compile`, or None.
 
@@ -74,6 +95,16 @@ def strategy_of_model(model: keras.Model) -> tf.distribute.Strategy | None:
 def strategy_of_optimizer(optimizer: keras.optimizers.Optimizer) -> tf.distribute.Strategy:
     """Returns the strategy that an optimizer was made under; Keras has no public name for it."""
     return optimizer._distribution_strategy
+
+
+def average_of_variable(optimizer: keras.optimizers.Optimizer, variable):
+    """Returns the moving average that an optimizer with `use_ema` keeps of a variable, or None.
+
+    The public `optimizer.variables` do not say which average belongs to which variable.
+    """
+    if not optimizer.use_ema:
+        return None
+    return optimizer._model_variables_moving_average[optimizer._get_variable_index(variable)]
 
 
 class BuiltBeforeFit:
@@ -113,6 +144,28 @@ def metric_direction(direction: str):
         return metric
 
     return decorate
+
+
+class _LogDirections(compile_utils.MetricsList):
+    def reset_state(self):
+        pass  # the entries are no metrics
+
+
+def log_directions(directions: dict[str, str]) -> keras.metrics.Metric:
+    """Returns a stand-in for `Model.metrics` that tells callbacks the directions of logs.
+
+    For `mode="auto"`, Keras's callbacks look through the metrics of Keras's own containers alone.
+
+    Args:
+        directions: "up" or "down", by the names of logs.
+    """
+    entries = [types.SimpleNamespace(name=n, _direction=d) for n, d in directions.items()]
+    return _LogDirections(entries, name="log_directions")
+
+
+def direction_of(metric: keras.metrics.Metric) -> str | None:
+    """Returns the direction that `metric_direction` or Keras has declared for a metric, if any."""
+    return getattr(metric, "_direction", None)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,10 @@ import tensorflow as tf
 from keras_genzoo.core import keras_internals
 from keras_genzoo.metrics.base import GenerativeMetric
 
+# The ends of the names of logs of which less, or more, is better.
+LESS = ("loss", "penalty", "error", "distance", "missing_classes")
+MORE = ("elbo", "likelihood", "precision", "recall", "density", "coverage", "class_entropy")
+
 
 class Logs:
     """The logs of a `GenerativeModel`: means over an epoch's examples, and metrics.
@@ -99,7 +103,24 @@ class Logs:
         compiled = keras_internals.compiled_metrics(self)
         metrics = [*getattr(self, "_trackers", {}).values()]
         metrics += [] if compiled is None else [compiled]
-        return metrics + (self.generative_metrics if self.generated_pairs else [])
+        metrics += self.generative_metrics if self.generated_pairs else []
+        return [*metrics, keras_internals.log_directions(self._directions())]
+
+    def _directions(self) -> dict[str, str]:
+        """Returns "down" for logs of which less is better, and "up" for more, by their names.
+
+        Metrics can declare a direction (`metric_direction`). Other logs have one by their names.
+        """
+        declared = {
+            name: keras_internals.direction_of(metric)
+            for metric in self.generative_metrics
+            for name in metric.log_names or (metric.name,)
+        }
+        directions = {}
+        for name in [*getattr(self, "_trackers", {}), *declared]:
+            by_name = "down" if name.endswith(LESS) else "up" if name.endswith(MORE) else None
+            directions[name] = declared.get(name) or by_name
+        return {name: direction for name, direction in directions.items() if direction}
 
     def log(self, **values: tf.Tensor | None) -> dict:
         """Adds values to the epoch's means, and returns all means so far.

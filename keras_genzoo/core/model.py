@@ -17,7 +17,12 @@ from keras_genzoo.core.keras_internals import BuiltBeforeFit
 from keras_genzoo.core.logs import Logs
 from keras_genzoo.core.moving_average import MovingAverage
 from keras_genzoo.core.options import expand_options
-from keras_genzoo.core.replicas import global_mean, split_global_batch, sum_over_replicas
+from keras_genzoo.core.replicas import (
+    ListPerReplica,
+    global_mean,
+    split_global_batch,
+    sum_over_replicas,
+)
 from keras_genzoo.core.saving import Saving
 from keras_genzoo.layers.noise import Noise
 from keras_genzoo.serving import export
@@ -135,6 +140,7 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
         self.evaluation_noise = Noise(seed=0, name="evaluation_noise")
         self.batch_check = BatchCheck()
         self._was_trained = False  # set by `fit` and by loading
+        self._passes = ListPerReplica()
         # The constructor builds every network, so that nothing is left to build from data.
         self.built = True
 
@@ -171,6 +177,7 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
 
         A batch that does not fit, such as one of labels out of range, ends the step by an error.
         """
+        self.forget_passes()  # those of the step before
         parts = parts_of(data)
         parts += [None] * (len(self.fields) - len(parts))
         optimizer = getattr(self, next(iter(self.players)), None)
@@ -199,6 +206,8 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
             network = self.active_network(network, training)
         inputs = [tensor for tensor in inputs if tensor is not None]
         outputs = network(inputs if len(inputs) > 1 else inputs[0], training=training)
+        if training:
+            self.record_pass(network, keras.ops.shape(inputs[0])[0])
         return tf.cast(outputs, tf.float32)
 
     def batch_mean(self, values: tf.Tensor) -> tf.Tensor:

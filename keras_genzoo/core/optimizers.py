@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -75,6 +76,29 @@ def without_loss_scale(optimizer: keras.optimizers.Optimizer) -> keras.optimizer
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer.inner_optimizer
     return optimizer
+
+
+def project(optimizer: keras.optimizers.Optimizer, variable, projection: Callable) -> None:
+    """Replaces a variable by its projection on a convex set, after a step of its optimizer.
+
+    The optimizer's average of the variable (`use_ema`) becomes one of projected values. (With a
+    Keras constraint, it is an average of the values before the constraint.)
+
+    Args:
+        optimizer: The optimizer that took the step.
+        variable: One of its variables.
+        projection: A function that maps a value to the projected value.
+    """
+    optimizer = without_loss_scale(optimizer)
+    average = keras_internals.average_of_variable(optimizer, variable)
+    before = tf.convert_to_tensor(variable.value)
+    projected = projection(before)
+    variable.assign(projected)
+    if average is not None:
+        # The first step sets the average to the variable.
+        is_later = tf.cast(optimizer.iterations > 1, projected.dtype)
+        change = (1.0 - is_later * optimizer.ema_momentum) * (projected - before)
+        average.assign(projection(tf.convert_to_tensor(average.value) + change))
 
 
 class _AverageWeights(keras.callbacks.Callback):

@@ -8,6 +8,33 @@ from __future__ import annotations
 import tensorflow as tf
 
 
+class ListPerReplica:
+    """A list of its own for each replica.
+
+    The replicas of one machine are threads that take turns at every exchange, so that what one of
+    them leaves on an object would be overwritten by the next.
+    """
+
+    def __init__(self):
+        self._lists = {}
+
+    def _list(self) -> list:
+        context = tf.distribute.get_replica_context()
+        replica = context and tf.get_static_value(context.replica_id_in_sync_group)
+        return self._lists.setdefault(None if replica is None else int(replica), [])
+
+    def extend(self, values) -> None:
+        """Appends values to this replica's list."""
+        self._list().extend(values)
+
+    def clear(self) -> None:
+        """Empties this replica's list."""
+        self._list().clear()
+
+    def __getitem__(self, index):
+        return self._list()[index]
+
+
 def place_in_global_batch(size):
     """Locates this replica's examples in the global batch.
 

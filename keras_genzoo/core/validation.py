@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import math
 import numbers
+import operator
+import warnings
 from collections.abc import Callable, Sequence
 
 import keras
@@ -47,23 +50,42 @@ def check_seed(seed) -> int:
 
 def check_positive(**arguments: float) -> None:
     """Raises unless every argument is a positive number; infinity is one."""
-    for name, value in arguments.items():
-        if not (_is_number(value) and value > 0):
-            raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")
+    check_range("(0, inf]", **arguments)
 
 
 def check_not_negative(**arguments: float) -> None:
-    """Raises unless every argument is a number of at least 0."""
-    for name, value in arguments.items():
-        if not (_is_number(value) and value >= 0):
-            raise ValueError(f"`{name}` must be at least 0. Received: {name}={value!r}")
+    """Raises unless every argument is a finite number of at least 0."""
+    check_range("[0, inf)", **arguments)
 
 
 def check_fraction(**arguments: float) -> None:
     """Raises unless every argument is a number in [0, 1]."""
+    check_range("[0, 1]", **arguments)
+
+
+def check_range(interval: str, **arguments: float) -> None:
+    """Raises unless every argument is a number in an interval; NaN is in none.
+
+    Args:
+        interval: Such as `"[0, 1)"` or `"(0, inf)"`. A round bracket excludes the bound.
+        **arguments: Numbers by their names.
+    """
+    low, high = (float(bound) for bound in interval[1:-1].split(","))
+    above = operator.gt if interval[0] == "(" else operator.ge
+    below = operator.lt if interval[-1] == ")" else operator.le
     for name, value in arguments.items():
-        if not (_is_number(value) and 0 <= value <= 1):
-            raise ValueError(f"`{name}` must lie in [0, 1]. Received: {name}={value!r}")
+        if not (_is_number(value) and above(value, low) and below(value, high)):
+            expected = _RANGES.get(interval, f"lie in {interval}")
+            if _is_number(value) and value == high == math.inf:
+                expected = "be finite"
+            raise ValueError(f"`{name}` must {expected}. Received: {name}={value!r}")
+
+
+_RANGES = {
+    "(0, inf]": "be positive",
+    "(0, inf)": "be positive",
+    "[0, inf)": "be at least 0",
+}
 
 
 def _is_positive_int(value) -> bool:
@@ -157,3 +179,86 @@ def import_package(module: str, purpose: str, package: str | None = None):
         raise ImportError(
             f"{purpose} needs the package {package}: `pip install {package}`. Received: {error}"
         ) from error
+
+
+def check_raw_outputs(network, name: str, inputs: dict, receiver) -> None:
+    """Raises if a network ends in a sigmoid or tanh, but its outputs must take any value.
+
+    Args:
+        network: A network that `check_network` has accepted. `None`, for a default one, is right.
+        name: The argument's name, for the error.
+        inputs: The shape of each input, without the batch, by its name.
+        receiver: A loss or likelihood. If its `takes_raw_outputs` is true, the network's outputs
+            are logits or a critic's values.
+    """
+    if network is None or not getattr(receiver, "takes_raw_outputs", False):
+        return
+    outputs = _probe(network, inputs)
+    values, extreme = np.concatenate(outputs), outputs[-1]
+    low, high = values.min(initial=0), values.max(initial=0)
+    # Enlarged weights drive a sigmoid to 0 or 1, and a tanh to -1 or 1. Outputs that happen to be
+    # small stay between them, or never change.
+    saturated = extreme.size > 0 and np.mean(np.abs(extreme - np.round(extreme)) < 0.01) > 0.5
+    if -1 <= low < high <= 1 and values.min() < values.max() and saturated:
+        raise ValueError(
+            f"`{name}` must end without an activation such as a sigmoid, because "
+            f"{type(receiver).__name__} takes raw outputs (logits, or the values of a critic). "
+            f"Received: a network whose outputs stay in [{round(low)}, {round(high)}]"
+        )
+
+
+def check_unit_outputs(network, name: str, inputs: dict) -> None:
+    """Raises if the outputs of a network leave [0, 1]; see `check_raw_outputs`."""
+    values = np.concatenate(_probe(network, inputs))
+    if values.min(initial=0) < 0 or values.max(initial=0) > 1:
+        raise ValueError(
+            f"`{name}` must end in an activation with values in [0, 1], such as a sigmoid. "
+            f"Received: a network of outputs outside of it, such as {_outside(values):.3g}"
+        )
+
+
+def warn_of_outputs_outside_unit(network, name: str, inputs: dict) -> None:
+    """Warns if a network of images, as it is, has outputs outside of [0, 1].
+
+    A linear network may learn to stay inside, so this is no error.
+    """
+    if network is None:
+        return
+    values = _probe(network, inputs)[0]
+    if values.min(initial=0) < -1e-3 or values.max(initial=0) > 1 + 1e-3:
+        warnings.warn(
+            f"`{name}` should map to images in [0, 1]: end it in a sigmoid, or in tanh followed by "
+            "`keras.layers.Rescaling(0.5, 0.5)`. "
+            f"Received: a network of outputs outside of it, such as {_outside(values):.3g}",
+            stacklevel=4,
+        )
+
+
+def _outside(values):
+    return values[np.argmax(np.abs(values - 0.5))]
+
+
+def _probe(network, inputs) -> list[np.ndarray]:
+    """Returns outputs for random inputs: of the network as it is, and twice of an enlarged one.
+
+    Enlarged weights and inputs show the bounds of the last activation, if it has any, also where
+    the network is not a graph of layers. NaN are left out.
+    """
+    random, outputs = np.random.default_rng(0), []
+    for scale in (1.0, 10.0, 1e4):
+        batch = [
+            np.zeros((8, *shape), "int32")
+            if key == "labels"
+            else (scale * random.normal(size=(8, *shape))).astype("float32")
+            for key, shape in inputs.items()
+        ]
+        variables = network.trainable_variables
+        enlarged = [(variable, min(scale, 30.0) * variable) for variable in variables]
+        try:
+            with keras.StatelessScope(enlarged):  # the variables do not change
+                values = network(batch if len(batch) > 1 else batch[0], training=False)
+            values = keras.ops.convert_to_numpy(values).astype("float32").ravel()
+        except Exception:  # a network may refuse such numbers, which tells nothing about its output
+            values = np.zeros(0, "float32")
+        outputs.append(values[~np.isnan(values)])
+    return outputs

@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo.core.validation import check_positive, check_positive_int
+from keras_genzoo.core.validation import check_positive_int, check_range
 from keras_genzoo.data.loading import to_batches
 
 
@@ -46,7 +46,7 @@ class GaussianMixture:
             raise ValueError(f"`means` must have shape (k, 2). Received: shape {means.shape}")
         if not np.isfinite(means).all():
             raise ValueError(f"`means` must be finite. Received: means={means.tolist()}")
-        _check_positive_and_finite(stddev=self.stddev)
+        check_range("(0, inf)", stddev=self.stddev)
         means.flags.writeable = False
         object.__setattr__(self, "means", means)
 
@@ -177,7 +177,7 @@ def ring(num_modes: int = 8, radius: float = 1.0, stddev: float = 0.01) -> Gauss
         ```
     """
     check_positive_int(num_modes, "num_modes")
-    _check_positive_and_finite(radius=radius)
+    check_range("(0, inf)", radius=radius)
     angles = 2 * np.pi * np.arange(num_modes) / num_modes
     return GaussianMixture(radius * np.stack([np.cos(angles), np.sin(angles)], axis=1), stddev)
 
@@ -204,14 +204,7 @@ def grid(num_rows: int = 5, spacing: float = 2.0, stddev: float = 0.05) -> Gauss
         ```
     """
     check_positive_int(num_rows, "num_rows")
-    _check_positive_and_finite(spacing=spacing)
+    check_range("(0, inf)", spacing=spacing)
     ticks = spacing * (np.arange(num_rows) - (num_rows - 1) / 2)
     x, y = np.meshgrid(ticks, ticks, indexing="ij")
     return GaussianMixture(np.stack([x.ravel(), y.ravel()], axis=1), stddev)
-
-
-def _check_positive_and_finite(**arguments):
-    check_positive(**arguments)
-    for name, value in arguments.items():
-        if not np.isfinite(value):
-            raise ValueError(f"`{name}` must be finite. Received: {name}={value!r}")

@@ -16,7 +16,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_genzoo.core.replicas import place_in_global_batch, sum_over_replicas
-from keras_genzoo.core.validation import check_fraction, check_positive
+from keras_genzoo.core.validation import check_fraction, check_positive, check_range
 from keras_genzoo.layers.noise import Noise
 
 # The functions below transform `images`, (batch, height, width, channels). Each call of `draw`
@@ -246,7 +246,8 @@ class InstanceNoise(keras.layers.Layer):
 
     def __init__(self, stddev: float, half_life: float, seed: int | None = None, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        check_positive(stddev=stddev, half_life=half_life)
+        check_range("(0, inf)", stddev=stddev)
+        check_positive(half_life=half_life)
         self.stddev, self.half_life = stddev, half_life
         self.noise = Noise(seed)
         # An int64, because float32 cannot count beyond 16 million.

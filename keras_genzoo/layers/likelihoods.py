@@ -24,9 +24,11 @@ class BernoulliLikelihood(keras.layers.Layer):
 
     Attributes:
         bounded: True, because the data must lie in [0, 1].
+        takes_raw_outputs: True, because a decoder must not end in an activation.
     """
 
     bounded = True
+    takes_raw_outputs = True
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)

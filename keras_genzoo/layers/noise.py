@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_genzoo.core.keras_internals import flatten_layers, seed_generators
 from keras_genzoo.core.replicas import place_in_global_batch
+from keras_genzoo.core.validation import check_seed
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -33,7 +34,7 @@ class Noise(keras.layers.Layer):
 
     def __init__(self, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
-        self.seed = random.randrange(1, 2**31 - 1) if seed is None else seed
+        self.seed = random.randrange(1, 2**31 - 1) if seed is None else check_seed(seed)
         self.state = self.add_weight(
             name="state",
             shape=(2,),

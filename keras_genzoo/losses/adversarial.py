@@ -10,11 +10,13 @@ The formulas below write s(x) for the score of real data x, and s(G(z)) for that
 
 from __future__ import annotations
 
+import math
+
 import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_genzoo.core.validation import resolve
+from keras_genzoo.core.validation import check_range, resolve
 
 
 class AdversarialLoss:
@@ -27,9 +29,13 @@ class AdversarialLoss:
     Attributes:
         boundary: The score of a discriminator that cannot tell whether an example is real. None for
             a Wasserstein loss, whose scores have no such boundary.
+        takes_raw_outputs: Whether scores may be any number, so that a discriminator that ends in a
+            sigmoid or tanh is an error. It is not one for least squares, whose targets are 0 and 1,
+            or for a loss that does not say.
     """
 
     boundary: float | None = 0.0
+    takes_raw_outputs: bool = False
 
     def discriminator_loss(self, real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
         """Returns the discriminator's loss of each example, `(batch,)`.
@@ -73,12 +79,19 @@ class Minimax(AdversarialLoss):
     et al., Improved Techniques for Training GANs, NeurIPS 2016.
     """
 
+    takes_raw_outputs = True
+
     def __init__(self, label_smoothing: float = 0.0):
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(
-                f"`label_smoothing` must lie in [0, 1). Received: label_smoothing={label_smoothing}"
-            )
+        check_range("[0, 1)", label_smoothing=label_smoothing)
         self.label_smoothing = label_smoothing
+
+    @property
+    def boundary(self):
+        """The score s of an undecided discriminator: real data and fakes have the same density.
+
+        It minimises softplus(-s) + ε s + softplus(s), which is so where sigmoid(s) = (1 - ε) / 2.
+        """
+        return math.log1p(-self.label_smoothing) - math.log1p(self.label_smoothing)
 
     def discriminator_loss(self, real_scores, fake_scores):
         # The cross-entropy of a logit s with a target t is softplus(s) - t s.
@@ -136,6 +149,8 @@ class Hinge(AdversarialLoss):
     Reference: Lim & Ye, Geometric GAN, 2017; Miyato et al., Spectral Normalization, ICLR 2018.
     """
 
+    takes_raw_outputs = True
+
     def discriminator_loss(self, real_scores, fake_scores):
         return ops.relu(1 - real_scores) + ops.relu(1 + fake_scores)
 
@@ -157,6 +172,7 @@ class Wasserstein(AdversarialLoss):
     """
 
     boundary = None
+    takes_raw_outputs = True
 
     def discriminator_loss(self, real_scores, fake_scores):
         return fake_scores - real_scores

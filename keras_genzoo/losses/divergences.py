@@ -26,17 +26,22 @@ def bernoulli_kl(target: float, rates: tf.Tensor) -> tf.Tensor:
 
     Args:
         target: The desired rate, in (0, 1). The divergence is 0 if all rates equal it.
-        rates: Mean activations in [0, 1], `(..., units)`. They are clipped to [1e-6, 1 - 1e-6], so
-            that the divergence stays finite.
+        rates: Mean activations in [0, 1], `(..., units)`. Logarithms are taken of numbers of at
+            least 1e-12, so that the divergence stays finite; the gradient is that of 1e-12 there,
+            so that units that are never or always active are still moved towards the target.
 
     Returns:
         The divergences in nats, `(...)`.
 
     Reference: Ng, Sparse autoencoder, CS294A lecture notes, 2011.
     """
-    rates = ops.clip(rates, 1e-6, 1 - 1e-6)
     return ops.sum(
-        target * (ops.log(target) - ops.log(rates))
-        + (1 - target) * (ops.log(1 - target) - ops.log(1 - rates)),
+        target * (ops.log(target) - _bounded_log(rates))
+        + (1 - target) * (ops.log(1 - target) - _bounded_log(1 - rates)),
         axis=-1,
     )
+
+
+def _bounded_log(values):
+    # A maximum alone would have no gradient below the bound.
+    return ops.log(values + ops.stop_gradient(ops.maximum(values, 1e-12) - values))

@@ -29,6 +29,19 @@ class GradientPenalty:
     | `"r1"` | real | 0 | 5 (γ/2, γ = 10) | Mescheder et al. 2018 |
     | `"r2"` | fake | 0 | 5 (γ/2, γ = 10) | Mescheder et al. 2018 |
 
+    The papers' images lie in [-1, 1], those of this library in [0, 1], where the gradient of the
+    same critic is twice as large. At equal γ, R1 and R2 therefore cost 4 times as much as in the
+    paper, and a target of 1 stands for a norm of ½. The same penalty of the same critic is
+
+    | paper, images in [-1, 1] | here, images in [0, 1] |
+    |---|---|
+    | R1 or R2 of γ | `weight=γ / 8, target=0`; `weight=1.25` for γ = 10 |
+    | R1 or R2 of γ = 40 | `"r1"` or `"r2"` (`weight=5, target=0`) |
+    | WGAN-GP or DRAGAN of weight λ, norm k | `weight=λ / 4, target=2 * k`; 2.5 and 2 for 10 and 1 |
+    | WGAN-GP or DRAGAN of weight 40, norm ½ | `"wgan_gp"` or `"dragan"` (`weight=10, target=1`) |
+
+    Vectors are not rescaled, and neither are their gradients.
+
     Args:
         weight: The factor of the penalty, at least 0.
         at: The points at which the gradient is taken. `"real"` and `"fake"` are the real and the

@@ -56,6 +56,7 @@ class EncoderDecoder(GenerativeModel):
         data, codes = {"data": self.data_shape, **labels}, {"codes": (self.latent_dim,), **labels}
         validation.check_network(self.encoder, "encoder", data, (self.encoder_outputs,))
         validation.check_network(self.decoder, "decoder", codes, self.data_shape)
+        validation.check_raw_outputs(decoder, "decoder", codes, getattr(self, "likelihood", None))
 
     @property
     def encoder_outputs(self) -> int:

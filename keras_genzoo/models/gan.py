@@ -47,7 +47,8 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
         loss: `"minimax"`, `"non_saturating"`, `"least_squares"`, `"hinge"`, `"wasserstein"`, or an
             object of `genzoo.losses` (`NonSaturating(label_smoothing=0.1)`).
         num_classes: The number of classes, if both networks also see a label.
-        penalty: `None`, `"wgan_gp"`, `"dragan"`, `"r1"`, `"r2"` or a `GradientPenalty`.
+        penalty: `None`, `"wgan_gp"`, `"dragan"`, `"r1"`, `"r2"` or a `GradientPenalty`. Weights for
+            images in [0, 1] are not the papers'; `GradientPenalty` has a table.
         critic_steps: The number of discriminator steps for each step of the generator.
         packing: The number of examples that the discriminator scores at once, side by side in the
             last axis (PacGAN, Lin et al. 2018); it helps against mode collapse. Batches should be
@@ -58,7 +59,7 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
             weights has forgotten half of the old ones; it forgets faster at first, within a tenth
             of the examples seen so far. `sample`, evaluation and export then use the average.
         generator: A Keras model in place of the default one. It maps latents
-            `(batch, latent_dim)`, or `[latents, labels]`, to data; images lie in [0, 1].
+            `(batch, latent_dim)`, or `[latents, labels]`, to data; images should lie in [0, 1].
         discriminator: A Keras model in place of the default one. It maps data, or
             `[data, labels]`, to scores `(batch, 1)` without an activation. With packing, the data
             are `(batch, ..., packing * channels)` and the labels `(batch, packing)`.
@@ -115,18 +116,21 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
         self.discriminator = (
             self.default_discriminator() if discriminator is None else discriminator
         )
-        self._check_networks()
+        self._check_networks(generator, discriminator)
         self.ema_half_life = ema_half_life
         self.average = None
         if ema_half_life is not None:
             self.average = MovingAverage(self.generator, ema_half_life, "generator")
 
-    def _check_networks(self):
+    def _check_networks(self, generator, discriminator):
         labels = {} if self.num_classes is None else {"labels": ()}
         latents = {"latents": (self.latent_dim,)}
         validation.check_network(self.generator, "generator", latents | labels, self.data_shape)
+        if self.data_field.bounded:
+            validation.warn_of_outputs_outside_unit(generator, "generator", latents | labels)
         inputs = {"data": self.view.shape} | dict.fromkeys(labels, self.view.label_shape)
         validation.check_network(self.discriminator, "discriminator", inputs, (1,))
+        validation.check_raw_outputs(discriminator, "discriminator", inputs, self.loss)
         if self.augmentation is not None:
             inputs = {"data": self.data_shape}
             validation.check_network(self.augmentation, "augmentation", inputs, self.data_shape)

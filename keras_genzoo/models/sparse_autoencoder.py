@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo import networks
-from keras_genzoo.core.validation import check_not_negative
+from keras_genzoo.core.validation import check_not_negative, check_range, check_unit_outputs
 from keras_genzoo.losses import bernoulli_kl
 from keras_genzoo.models.encoder_decoder import EncoderDecoder
 
@@ -28,8 +28,8 @@ class SparseAutoencoder(EncoderDecoder):
         target_rate: The mean activation at which the sparsity costs nothing, in (0, 1).
         kl_weight: The weight of the KL divergence, at least 0.
         l1_weight: The weight of the L1 norm of an example's code, at least 0.
-        encoder: Replaces the default network: maps data to activations in [0, 1],
-            `(batch, latent_dim)`.
+        encoder: Replaces the default network: maps data to activations `(batch, latent_dim)`,
+            which must lie in [0, 1] unless `kl_weight` is 0.
         decoder: Replaces the default network: maps codes to data.
         **kwargs: Passed to Keras, such as `name`.
 
@@ -62,14 +62,13 @@ class SparseAutoencoder(EncoderDecoder):
         decoder: keras.Model | None = None,
         **kwargs,
     ):
-        if not 0 < target_rate < 1:
-            raise ValueError(
-                f"`target_rate` must lie in (0, 1). Received: target_rate={target_rate}"
-            )
+        check_range("(0, 1)", target_rate=target_rate)
         check_not_negative(kl_weight=kl_weight, l1_weight=l1_weight)
         super().__init__(data_shape, latent_dim, **kwargs)
         self.target_rate, self.kl_weight, self.l1_weight = target_rate, kl_weight, l1_weight
         self.build_networks(encoder, decoder)
+        if encoder is not None and kl_weight > 0:
+            check_unit_outputs(encoder, "encoder", {"data": self.data_shape})
 
     def default_encoder(self):
         return networks.encoder(self.data_shape, self.latent_dim, output_activation="sigmoid")

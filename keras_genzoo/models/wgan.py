@@ -8,19 +8,10 @@ from typing import Unpack
 import keras
 
 from keras_genzoo import losses
-from keras_genzoo.core.validation import check_positive
+from keras_genzoo.core.optimizers import project
+from keras_genzoo.core.validation import check_range
 from keras_genzoo.models.dcgan import DCGAN
 from keras_genzoo.models.gan import GAN, GANOptions
-
-
-class ClipWeights(keras.constraints.Constraint):
-    """Keeps every weight in [-limit, limit]."""
-
-    def __init__(self, limit: float):
-        self.limit = limit
-
-    def __call__(self, weights):
-        return keras.ops.clip(weights, -self.limit, self.limit)
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -36,7 +27,8 @@ class WGAN(GAN):
         data_shape: `(features,)` or `(height, width, channels)`.
         {latent_dim}
         {loss}
-        clip_value: The critic's weights stay in [-clip_value, clip_value].
+        clip_value: After each of its steps, all weights that the critic then trains are clipped to
+            [-clip_value, clip_value].
         {num_classes}
         {penalty}
         {critic_steps}
@@ -70,7 +62,7 @@ class WGAN(GAN):
         critic_steps: int = 5,
         **options: Unpack[GANOptions],
     ):
-        check_positive(clip_value=clip_value)
+        check_range("(0, inf)", clip_value=clip_value)
         super().__init__(
             data_shape,
             latent_dim,
@@ -81,12 +73,19 @@ class WGAN(GAN):
             **options,
         )
         self.clip_value = clip_value
-        # Keras's optimizers apply a variable's constraint after each update.
-        for variable in self.discriminator.trainable_variables:
-            variable.constraint = ClipWeights(clip_value)
 
     default_generator = DCGAN.default_generator
     default_discriminator = DCGAN.default_discriminator
+
+    def update(self, player, objective, tape):
+        super().update(player, objective, tape)
+        if player == "discriminator_optimizer":
+            for weights in self.discriminator.trainable_variables:
+                project(self.discriminator_optimizer, weights, self.clip)
+
+    def clip(self, weights):
+        """Clips weights to [-clip_value, clip_value]."""
+        return keras.ops.clip(weights, -self.clip_value, self.clip_value)
 
     def default_optimizers(self):
         return {

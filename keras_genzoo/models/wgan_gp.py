@@ -43,7 +43,8 @@ class WGANGP(GAN):
 
     Reference: Gulrajani et al., Improved Training of Wasserstein GANs, NeurIPS 2017. Differs from
     the paper: no layer normalization in the critic; the generator's step reuses the last critic
-    step's latents.
+    step's latents; images lie in [0, 1] and not in [-1, 1], so that the norm 1 and the weight 10
+    are the paper's ½ and 40 (for the paper's own: `GradientPenalty(2.5, target=2)`).
     """
 
     def __init__(

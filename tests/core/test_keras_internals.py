@@ -34,6 +34,28 @@ def test_differ_by_replica_keeps_the_numbers_of_a_single_replica():
     np.testing.assert_array_equal(first(x, training=True), second(x, training=True))
 
 
+def test_activity_losses(two_replicas):
+    regularized = {"activity_regularizer": "l2", "kernel_regularizer": "l2"}
+    layer = keras.layers.Dense(1, **regularized)
+    model = keras.Sequential([keras.Input((2,)), keras.Sequential([layer])])
+    for x in (np.ones((4, 2), "float32"), 2 * np.ones((4, 2), "float32")):
+        outputs = model(x)
+    ((owner, loss),) = keras_internals.activity_losses(model)
+    assert owner is layer
+    np.testing.assert_allclose(loss, 0.01 * np.mean(outputs**2), rtol=1e-5)
+    # Each replica finds the loss of its own call, although they take turns within it.
+    keras_internals.separate_losses_by_replica(layer)
+
+    def step():
+        context = tf.distribute.get_replica_context()
+        layer.add_loss(tf.cast(context.replica_id_in_sync_group, tf.float32))
+        context.all_reduce("sum", tf.zeros(()))
+        return layer.losses[0]
+
+    losses = two_replicas.experimental_local_results(two_replicas.run(tf.function(step)))
+    assert [float(loss) for loss in losses] == [0.0, 1.0]
+
+
 def test_compiled_metrics():
     model = nested()
     model.compile(loss="mse")
@@ -53,6 +75,17 @@ def test_strategies(two_replicas):
     with two_replicas.scope():
         assert keras_internals.strategy_of_model(nested()) is two_replicas
         assert keras_internals.strategy_of_optimizer(keras.optimizers.SGD()) is two_replicas
+
+
+def test_average_of_variable():
+    variables = [keras.Variable([1.0, 2.0]), keras.Variable([3.0])]
+    optimizer = keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.75)
+    optimizer.build(variables)
+    for _ in range(2):
+        optimizer.apply([np.ones(2, "float32"), np.ones(1, "float32")])
+    average = keras_internals.average_of_variable(optimizer, variables[1])
+    np.testing.assert_allclose(average, 0.75 * 2.5 + 0.25 * 2.0)  # 3 -> 2.5 -> 2
+    assert keras_internals.average_of_variable(keras.optimizers.SGD(), variables[0]) is None
 
 
 def test_built_before_fit(digits):
@@ -118,6 +151,30 @@ def test_metric_direction(direction, best, tmp_path):
         if checkpoint.best != before:
             saved.append(epoch)
     assert saved[-1] == best
+
+
+@pytest.mark.parametrize(("direction", "best"), [("up", "greater"), ("down", "less")])
+def test_log_directions(direction, best):
+    """EarlyStopping finds them among the model's metrics; resetting these changes nothing."""
+
+    class Model(keras.Sequential):
+        @property
+        def metrics(self):
+            return [*super().metrics, keras_internals.log_directions({"own_log": direction})]
+
+    model = Model([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(loss="mse")
+    model.reset_metrics()
+    stopping = keras.callbacks.EarlyStopping("val_own_log")
+    stopping.set_model(model)
+    stopping.on_train_begin()
+    stopping.on_epoch_end(0, {"val_own_log": 1.0})
+    assert stopping.monitor_op is getattr(keras.ops, best)
+
+
+def test_direction_of():
+    assert keras_internals.direction_of(keras.metrics.BinaryAccuracy()) == "up"
+    assert keras_internals.direction_of(keras.metrics.Mean()) is None
 
 
 def test_limited_download_retries():

@@ -105,6 +105,21 @@ def test_label_smoothing_is_one_sided(loss_class):
     np.testing.assert_array_equal(smooth.generator_loss(FAKE), plain.generator_loss(FAKE))
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("name", [name for name in CLASSES if name != "wasserstein"])
+def test_the_boundary_is_the_score_of_an_undecided_discriminator(name, smoothing):
+    """Where real and generated data are as dense, the loss is least at the boundary."""
+    smoothed = {"label_smoothing": smoothing} if name in ("minimax", "non_saturating") else {}
+    loss, scores = CLASSES[name](**smoothed), np.linspace(-4, 4, 80_001)
+    values = np.asarray(loss.discriminator_loss(tf.constant(scores), tf.constant(scores)))
+    if name == "hinge":  # all of [-1, 1] are least: the boundary is the middle
+        values = np.abs(values - 2) + 1e-3 * np.abs(scores)
+    assert loss.boundary == pytest.approx(scores[values.argmin()], abs=1e-4)
+    if smoothed:
+        share = 1 / (1 + np.exp(-loss.boundary))  # half of what it is without smoothing
+        assert share == pytest.approx((1 - smoothing) / 2, rel=1e-6)
+
+
 @pytest.mark.parametrize("value", [-0.1, 1.0, 1.5])
 def test_bad_label_smoothing(value):
     with pytest.raises(ValueError, match=rf"`label_smoothing`.*Received: .*{value}"):

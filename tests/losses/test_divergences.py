@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import scipy.special
 import scipy.stats
 import tensorflow as tf
@@ -40,9 +41,15 @@ def test_bernoulli_kl():
         )
 
 
-def test_bernoulli_kl_of_dead_and_saturated_units_is_finite():
-    rates = tf.Variable([0.0, 1.0])
+@pytest.mark.parametrize("rate", [0.0, 1e-13, 1e-9, 1 - 6e-8, 1.0])
+def test_bernoulli_kl_pulls_dead_and_saturated_units_back(rate):
+    rates = tf.Variable([rate])
     with tf.GradientTape() as tape:
         divergence = losses.bernoulli_kl(0.05, rates)
-    assert np.isfinite(divergence) and divergence > 1
-    assert np.isfinite(tape.gradient(divergence, rates)).all()
+    # KL(t ‖ ρ) has the slope (1 - t) / (1 - ρ) - t / ρ, here with numbers of at least 1e-12.
+    low, high = max(np.float32(rate), 1e-12), max(np.float32(1) - np.float32(rate), 1e-12)
+    expected = 0.05 * np.log(0.05 / low) + 0.95 * np.log(0.95 / high)
+    assert float(divergence) == pytest.approx(expected, rel=1e-4)
+    assert float(tape.gradient(divergence, rates)[0]) == pytest.approx(
+        0.95 / high - 0.05 / low, rel=1e-4
+    )

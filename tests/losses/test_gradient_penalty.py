@@ -200,3 +200,24 @@ def test_config_round_trip():
     penalty = GradientPenalty(weight=2.0, at="fake", target=0.5, one_sided=True)
     config = keras.saving.serialize_keras_object(penalty)
     assert vars(keras.saving.deserialize_keras_object(config)) == vars(penalty)
+
+
+@pytest.mark.parametrize(
+    ("paper", "here"),
+    [
+        ((5.0, "real", 0.0), (1.25, "real", 0.0)),  # R1 of γ = 10
+        ((20.0, "fake", 0.0), (5.0, "fake", 0.0)),  # R2 of γ = 40
+        ((10.0, "interpolates", 1.0), (2.5, "interpolates", 2.0)),
+        ((40.0, "interpolates", 0.5), (10.0, "interpolates", 1.0)),
+    ],
+    ids=str,
+)
+def test_the_table_of_images_in_two_ranges(paper, here):
+    """A critic of data u in [-1, 1], and the same one of x = (u + 1) / 2 in [0, 1]."""
+    real, fake = (tf.constant((u + 1) / 2) for u in (REAL, FAKE))
+    expected = GradientPenalty(*paper)(quadratic, tf.constant(REAL), FAKE, Numbers(ALPHA))
+    received = GradientPenalty(*here)(lambda x: quadratic(2 * x - 1), real, fake, Numbers(ALPHA))
+    np.testing.assert_allclose(received, expected, rtol=1e-4)
+    points = {"real": REAL, "fake": FAKE}.get(paper[1], REAL + ALPHA[:, None] * (FAKE - REAL))
+    weight, _, target = paper
+    np.testing.assert_allclose(expected, penalty_of(points, target, weight), rtol=1e-4)

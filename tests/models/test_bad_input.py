@@ -1,5 +1,7 @@
 """Bad input is one clear ValueError before any training; good input of every form is taken."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -554,3 +556,109 @@ def test_denoising_takes_noisy_images_of_any_range():
     assert np.isfinite(model.reconstruct(3 * IMAGES - 1)).all()
     model.compile()
     refused(lambda: model.fit(3 * IMAGES - 1), r"`x` must be floats in \[0, 1\]", model)
+
+
+# The last activation. -----------------------------------------------------------------------------
+
+
+class Own(keras.Model):
+    """A network that is not a graph of layers."""
+
+    def __init__(self, outputs, activation):
+        super().__init__()
+        self.activation = activation
+        layers = [keras.layers.Dense(8, "relu"), keras.layers.Dense(int(np.prod(outputs)))]
+        self.layer = keras.Sequential([keras.layers.Flatten(), *layers])
+        self.reshape = keras.layers.Reshape(outputs)
+
+    def call(self, inputs):
+        return self.activation(self.reshape(self.layer(inputs)))
+
+
+def ending(kind, inputs, outputs, activation):
+    """A network with a last activation: as a layer's argument, a layer, or a part of `call`."""
+    if kind == "subclass":
+        return Own(outputs, activation)
+    network = keras.Sequential([keras.Input(inputs), keras.layers.Flatten()])
+    if kind == "layer":
+        network.add(keras.layers.BatchNormalization())
+        network.add(keras.layers.Dense(8, "tanh"))
+        network.add(keras.layers.LayerNormalization())
+        network.add(keras.layers.Dense(int(np.prod(outputs))))
+        network.add(keras.layers.Activation(activation))
+    else:
+        network.add(keras.layers.Dense(int(np.prod(outputs)), activation))
+    network.add(keras.layers.Reshape(outputs))
+    return network
+
+
+KINDS = ["argument", "layer", "subclass"]
+SQUASHING = ["sigmoid", "hard_sigmoid", "tanh"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("activation", SQUASHING)
+@pytest.mark.parametrize("loss", ["minimax", "non_saturating", "hinge", "wasserstein"])
+def test_discriminators_that_end_in_an_activation(loss, activation, kind):
+    critic = ending(kind, (2,), (1,), getattr(keras.activations, activation))
+    words = r"`discriminator` must end without an activation.*logits.*stay in \[-?[01], 1\]"
+    refused(lambda: genzoo.GAN((2,), 3, loss, discriminator=critic), words)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("activation", ["linear", "leaky_relu"])
+def test_discriminators_of_raw_scores(activation, kind):
+    for data in ((2,), IMAGE):
+        critic = ending(kind, data, (1,), getattr(keras.activations, activation))
+        genzoo.GAN(data, 3, "hinge", discriminator=critic)
+
+
+def test_what_is_no_fault_in_a_discriminator():
+    # The targets of least squares are 0 and 1.
+    critic = ending("argument", (2,), (1,), keras.activations.sigmoid)
+    genzoo.GAN((2,), 3, "least_squares", discriminator=critic)
+    # A last layer of zeros says nothing yet, and neither does one whose outputs are small.
+    for initializer in ("zeros", keras.initializers.RandomNormal(stddev=1e-6)):
+        last = keras.layers.Dense(1, kernel_initializer=initializer)
+        critic = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4), last])
+        genzoo.GAN((2,), 3, discriminator=critic)
+    spectral = {"spectral_normalization": True, "minibatch_stddev": 4, "num_classes": 3}
+    for build in (networks.dense_discriminator, networks.dcgan_discriminator):
+        critic = build(IMAGE, **spectral)
+        genzoo.GAN(IMAGE, 3, "hinge", num_classes=3, discriminator=critic)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("num_classes", [None, 3])
+def test_decoders_of_a_vae_that_end_in_a_sigmoid(kind, num_classes):
+    decoder = ending(kind, (3,), IMAGE, keras.activations.sigmoid)
+    if num_classes is not None:
+        options = {"num_classes": 3, "output_activation": "sigmoid"}
+        decoder = networks.dense_decoder(IMAGE, 3, **options)
+    words = r"`decoder` must end without an activation.*BernoulliLikelihood takes raw.*\[0, 1\]"
+    options = {"num_classes": num_classes, "decoder": decoder}
+    refused(lambda: genzoo.VAE(IMAGE, 3, **options), words)
+    genzoo.VAE(IMAGE, 3, likelihood="gaussian", **options)  # a mean, which may be bounded
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_generators_that_leave_the_range_of_images(kind):
+    for activation in ("tanh", "linear"):
+        generator = ending(kind, (3,), IMAGE, getattr(keras.activations, activation))
+        with pytest.warns(UserWarning, match=r"`generator` should.*Rescaling.*Received: .* -?\d"):
+            genzoo.GAN(IMAGE, 3, generator=generator)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        generator = ending(kind, (3,), IMAGE, keras.activations.sigmoid)
+        genzoo.GAN(IMAGE, 3, generator=generator)
+        genzoo.GAN((2,), 3, generator=ending(kind, (3,), (2,), keras.activations.tanh))
+        genzoo.GAN(IMAGE, 3, generator=networks.dcgan_generator(IMAGE, 3))
+
+
+def test_encoders_of_a_sparse_autoencoder_give_rates():
+    encoder = ending("argument", (2,), (4,), keras.activations.relu)
+    words = r"`encoder` must end in an activation with values in \[0, 1\].*Received: .*such as \d"
+    refused(lambda: genzoo.SparseAutoencoder((2,), 4, encoder=encoder), words)
+    genzoo.SparseAutoencoder((2,), 4, kl_weight=0, l1_weight=0.1, encoder=encoder)
+    encoder = ending("argument", (2,), (4,), keras.activations.hard_sigmoid)
+    genzoo.SparseAutoencoder((2,), 4, encoder=encoder)

@@ -155,3 +155,36 @@ def test_critic_parts_are_those_of_the_global_batch():
     x = tf.cast(tf.stack([tf.range(5), tf.range(5)], axis=1), tf.float32)
     parts = [part[:, 0].numpy().tolist() for part, _ in model.split((x, None), 3)]
     assert parts == [[0, 3], [1, 4], [2]]
+
+
+def regularized_gan():
+    """A GAN with activity regularizers before and after a layer where replicas take turns."""
+    keras.utils.set_random_seed(5)
+    l2 = keras.regularizers.L2(0.5)
+    critic = keras.Sequential(
+        [
+            keras.Input((2,)),
+            keras.layers.Dense(4, activity_regularizer=l2),
+            keras.layers.BatchNormalization(synchronized=True),
+            keras.layers.Dense(1, activity_regularizer=l2, kernel_regularizer=l2),
+        ]
+    )
+    generator = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(2, activity_regularizer=l2)]
+    )
+    model = genzoo.GAN((2,), 3, generator=generator, discriminator=critic)
+    model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
+    return model
+
+
+def test_regularizers_of_activities(two_replicas):
+    """Two replicas take the same steps as one, also where the last batch is shared unevenly."""
+    x = np.random.default_rng(0).normal(size=(27, 2)).astype("float32")
+    alone = regularized_gan()
+    with two_replicas.scope():
+        shared = regularized_gan()
+    for model in (alone, shared):
+        dataset = tf.data.Dataset.from_tensor_slices(x).batch(8)
+        model.fit(dataset, verbose=0)
+    for a, b in zip(alone.get_weights(), shared.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)

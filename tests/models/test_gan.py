@@ -179,6 +179,52 @@ def test_train_step_equals_a_hand_written_one(critic_steps, penalty):
     assert logs["discriminator_loss"][0] == pytest.approx(np.mean(sums), rel=1e-4)
 
 
+@pytest.mark.parametrize("execution", ["run_eagerly", "jit_compile", None])
+@pytest.mark.parametrize("penalty", [None, "r1"])
+def test_regularizers_of_activities_add_up_over_passes(execution, penalty, monkeypatch):
+    """Those of weights count once in a step of an optimizer."""
+    l2, critic_steps = keras.regularizers.L2, 2
+    own = keras.layers.Dense(2, activity_regularizer=l2(0.1), kernel_regularizer=l2(0.2))
+    generator = keras.Sequential([keras.Input((3,)), own])
+    own = keras.layers.Dense(1, activity_regularizer=l2(0.3), kernel_regularizer=l2(0.4))
+    discriminator = keras.Sequential([keras.Input((2,)), own])
+    options = {"penalty": penalty, "generator": generator, "discriminator": discriminator}
+    model, x = genzoo.GAN((2,), 3, critic_steps=critic_steps, **options), POINTS[:16]
+    jit = {} if execution is None else {execution: True}
+    model.compile(keras.optimizers.SGD(0.3), keras.optimizers.SGD(0.2), **jit)
+    # XLA draws other numbers.
+    latents = np.random.default_rng(1).normal(size=(4, 3)).astype("float32")
+    monkeypatch.setattr(model, "draw_latents", lambda batch, noise: tf.constant(latents))
+    w, b = (tf.Variable(v) for v in generator.get_weights())
+    v, c = (tf.Variable(v) for v in discriminator.get_weights())
+    for batch in (x[:8], x[8:]):
+        for k in range(critic_steps):
+            real = batch[k::critic_steps]
+            fake = latents @ w + b
+            with tf.GradientTape() as tape:
+                scores, fakes = real @ v + c, fake @ v + c
+                loss = tf.reduce_mean(tf.nn.softplus(-scores) + tf.nn.softplus(fakes))
+                loss += 0.3 * tf.reduce_mean(scores**2) + 0.3 * tf.reduce_mean(fakes**2)
+                if penalty:  # at the real data, which are scored again
+                    loss += 5 * tf.reduce_sum(v**2) + 0.3 * tf.reduce_mean(scores**2)
+                loss += 0.4 * tf.reduce_sum(v**2)
+            for variable, gradient in zip([v, c], tape.gradient(loss, [v, c]), strict=True):
+                variable.assign_sub(0.2 * gradient)
+        with tf.GradientTape() as tape:
+            fake = latents @ w + b
+            loss = tf.reduce_mean(tf.nn.softplus(-(fake @ v + c)))
+            loss += 0.1 * tf.reduce_mean(tf.reduce_sum(fake**2, axis=-1))
+            loss += 0.2 * tf.reduce_sum(w**2)
+        for variable, gradient in zip([w, b], tape.gradient(loss, [w, b]), strict=True):
+            variable.assign_sub(0.3 * gradient)
+    model.fit(x, batch_size=8, shuffle=False, verbose=0)
+    received = [*generator.get_weights(), *discriminator.get_weights()]
+    for value, expected in zip(received, [w, b, v, c], strict=True):
+        np.testing.assert_allclose(value, expected, atol=1e-5)
+    # Nothing is kept of earlier steps, only the last pass of the last generator's step.
+    assert len(model._passes[:]) == 1
+
+
 def test_evaluation_equals_numpy():
     model, x = linear_gan(1, "r1"), POINTS[:50]
     (w, b), (v, c) = model.generator.get_weights(), model.discriminator.get_weights()
@@ -237,6 +283,53 @@ def test_wgan_keeps_its_critics_weights_in_the_clip(critic, tmp_path):
         assert max(largest) <= 0.03 + 1e-7
         assert max(largest) > 0.02  # they do move to it
         assert max(np.abs(v).max() for v in values(trained.generator.trainable_variables)) > 0.03
+
+
+def test_clipping_keeps_the_constraints_of_layers():
+    critic = keras.Sequential(
+        [keras.Input((2,)), keras.layers.Dense(4, "relu", kernel_constraint="non_neg")]
+    )
+    critic.add(keras.layers.Dense(1))
+    model = tiny(genzoo.WGAN, clip_value=0.03, discriminator=critic)
+    model.compile("sgd", keras.optimizers.SGD(1e-6))
+    model.fit(POINTS, verbose=0)
+    kernel = critic.layers[0].kernel.numpy()
+    assert kernel.min() >= 0 and 0 < kernel.max() <= np.float32(0.03)
+
+
+def test_clipping_includes_layers_that_are_unfrozen_later():
+    critic = networks.dense_discriminator((2,), hidden_units=(4,))
+    frozen = next(layer for layer in critic.layers if layer.weights)
+    frozen.trainable = False
+    model = tiny(genzoo.WGAN, clip_value=0.03, discriminator=critic)
+    start = frozen.kernel.numpy()
+    model.compile("sgd", "sgd")
+    model.fit(POINTS, verbose=0)
+    np.testing.assert_array_equal(frozen.kernel, start)  # not clipped, because not trained
+    assert np.abs(start).max() > 0.03
+    frozen.trainable = True
+    model.compile("sgd", "sgd")
+    model.fit(POINTS, verbose=0)
+    assert np.abs(frozen.kernel.numpy()).max() <= np.float32(0.03)
+
+
+def test_averages_of_optimizers_are_of_clipped_weights():
+    """Algorithm 1 in NumPy, with the average that `use_ema` keeps of the critic's weights."""
+    rate, momentum, limit = 0.5, 0.6, 0.1
+    critic = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+    model = tiny(genzoo.WGAN, clip_value=limit, critic_steps=2, discriminator=critic)
+    optimizer = keras.optimizers.SGD(rate, use_ema=True, ema_momentum=momentum)
+    model.compile(keras.optimizers.SGD(0.0), optimizer)
+    noise, (weights,), average, raw = Noise(model.noise.seed), critic.get_weights(), None, []
+    for batch in (POINTS[:16], POINTS[16:32]):
+        for real in (batch[0::2], batch[1::2]):
+            fake = model.generator(noise.normal((8, 3))).numpy()
+            raw.append(weights - rate * (fake.mean(axis=0) - real.mean(axis=0))[:, None])
+            weights = np.clip(raw[-1], -limit, limit)
+            average = weights if average is None else 0.6 * average + 0.4 * weights
+    assert np.abs(raw).max() > 2 * limit  # clipping matters
+    model.fit(POINTS[:32], batch_size=16, shuffle=False, verbose=0)
+    np.testing.assert_allclose(critic.get_weights()[0], average, atol=1e-6)
 
 
 def test_bad_clip():

@@ -599,6 +599,19 @@ def test_adaptation_by_the_boundary_of_the_loss():
         np.testing.assert_allclose(seen[-1], scores - boundary, atol=1e-6)
 
 
+def test_adaptation_follows_label_smoothing():
+    """With smoothing, an undecided discriminator's scores are negative; the mean sign is then 0."""
+    augmentation, seen = genzoo.layers.AdaptiveAugmentation(images=1000.0), []
+    augmentation.adapt = seen.append
+    loss = genzoo.losses.NonSaturating(label_smoothing=0.2)
+    model = tiny((8, 8, 1), loss=loss, augmentation=augmentation)
+    model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0), run_eagerly=True)
+    x = tf.constant(RNG.random((4, 8, 8, 1)), tf.float32)
+    scores = model.score(x, None, training=False)
+    model.fit(x, batch_size=4, verbose=0)
+    np.testing.assert_allclose(seen[-1], scores - np.log(0.8 / 1.2), atol=1e-6)
+
+
 def test_a_critic_adapts_nothing():
     augmentation = genzoo.layers.AdaptiveAugmentation()
     with pytest.raises(ValueError, match=r"must not adapt to the scores of a critic.*Wasserstein"):

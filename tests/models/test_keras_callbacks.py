@@ -9,9 +9,11 @@ import pytest
 import tensorflow as tf
 from contract.cases import BATCH, CASES
 from contract.runs import assert_equal, state, values
+from contract.two_fields import Translator
 from keras.callbacks import LambdaCallback, LearningRateScheduler, SwapEMAWeights
 from keras.optimizers import Adam, LossScaleOptimizer
 
+import keras_genzoo as genzoo
 from keras_genzoo.core import keras_internals
 
 RATES = {"generator_optimizer": 1e-3, "discriminator_optimizer": 4e-3}
@@ -307,3 +309,63 @@ def test_weights_of_examples_are_refused_by_name(name, weight):
     (argument,) = weight
     with pytest.raises(ValueError, match=f"`{argument}` is not supported. Received: {argument}="):
         make(name).fit(np.zeros((4, 8, 8, 1)), verbose=0, **weight)
+
+
+# `mode="auto"`. -----------------------------------------------------------------------------------
+
+DIRECTIONS = {
+    "GAN": (
+        lambda: genzoo.GAN((2,), penalty="r1"),
+        {"generator_loss": "less", "discriminator_loss": "less", "gradient_penalty": "less"},
+    ),
+    "VAE": (
+        lambda: genzoo.VAE((2,)),
+        {"loss": "less", "reconstruction_loss": "less", "kl_loss": "less", "elbo": "greater"},
+    ),
+    "SparseAutoencoder": (
+        lambda: genzoo.SparseAutoencoder((2,)),
+        {"sparsity_loss": "less", "active_fraction": None},
+    ),
+    "metrics": (
+        lambda: genzoo.GAN((2,)),
+        {"frechet_distance": "less", "coverage": "greater", "precision": "greater"},
+    ),
+    "pairs": (
+        Translator,
+        {
+            "cycle_loss": "less",
+            "target_frechet_distance": "less",
+            "target_precision_recall_recall": "greater",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIRECTIONS)
+def test_callbacks_know_the_directions_of_logs(name):
+    build, directions = DIRECTIONS[name]
+    model = build()
+    model.compile(metrics=[genzoo.metrics.FrechetDistance(), genzoo.metrics.PrecisionRecall()])
+    for log, expected in directions.items():
+        stopping = keras.callbacks.EarlyStopping(f"val_{log}")
+        stopping.set_model(model)
+        stopping.on_train_begin()
+        if expected is None:
+            with pytest.raises(ValueError, match="Pass `mode"):
+                stopping.on_epoch_end(0, {f"val_{log}": 1.0})
+            continue
+        stopping.on_epoch_end(0, {f"val_{log}": 1.0})
+        assert stopping.monitor_op is getattr(keras.ops, expected), log
+
+
+def test_early_stopping_by_the_generators_loss():
+    model = genzoo.GAN((2,))
+    model.compile()
+    x = np.random.default_rng(0).normal(size=(32, 2)).astype("float32")
+    model.fit(
+        x,
+        epochs=2,
+        validation_data=x,
+        verbose=0,
+        callbacks=[keras.callbacks.EarlyStopping("val_generator_loss")],
+    )
