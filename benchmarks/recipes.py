@@ -262,8 +262,9 @@ def table(path):
 
 INTRODUCTION = """# Recipes
 
-`python examples/train.py --recipe NAME` trains a model on the full Fashion-MNIST, 60,000 images,
-and logs its losses. The table says what that costs and gives, beside the public Keras example of
+`python examples/train.py --recipe NAME` trains a model and logs its losses: the recipes below on
+the full Fashion-MNIST, 60,000 images, and `gan_ring` on points ([modes.md](modes.md)). The table
+says what that costs and gives, beside the public Keras example of
 the same model with its published settings (re-created in `benchmarks/public_models.py`), for the
 same seconds on the same machine. Made by `python benchmarks/recipes.py run`, which trains both at
 once, on one CPU core each (of an {machine}), and `python benchmarks/recipes.py table

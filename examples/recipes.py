@@ -102,11 +102,16 @@ def convolutional_gan(penalty=None, weight=None, **parts):
 
 
 def gan_of_points(shape, num_classes, latent_dim):
-    """Makes the arguments of a small GAN with a gradient penalty, against mode collapse."""
-    latent_dim, units = latent_dim or 16, {"hidden_units": (128, 128)}
+    """Makes the arguments of a small GAN with a gradient penalty, against mode collapse.
+
+    Its samples come from a moving average of the generator's weights, because the weights
+    themselves keep moving around the optimum. More latents put more samples between the modes.
+    """
+    latent_dim, units = latent_dim or 2, {"hidden_units": (128, 128, 128)}
     return {
         "latent_dim": latent_dim,
-        "penalty": genzoo.losses.GradientPenalty(weight=0.05, at="real", target=0.0),
+        "penalty": genzoo.losses.GradientPenalty(weight=0.01, at="real", target=0.0),
+        "ema_half_life": 50_000,
         "generator": genzoo.networks.dense_decoder(shape, latent_dim, **units),
         "discriminator": genzoo.networks.dense_discriminator(shape, **units),
     }

@@ -18,6 +18,7 @@ from keras_genzoo.files import check_directory, replacing
 MIN_WIDTH = 500  # pixels; narrower grids are magnified by an integer factor
 SEPARATOR = 2  # the number of pixels between images
 SEPARATOR_GREY = 128
+MAX_FLOAT = 10  # floats above it are on another scale, unless noise reaches as far below 0
 
 __all__ = [
     "as_uint8",
@@ -51,24 +52,57 @@ def as_uint8(images: np.ndarray) -> np.ndarray:
 
     Args:
         images: An array of any shape. Floats in [0, 1] are scaled and rounded, and values outside
-            of [0, 1] are clipped. A uint8 array is returned unchanged.
+            of [0, 1], such as those of noisy images, are clipped. False is black and True white. A
+            uint8 array is returned unchanged.
+
+    Raises:
+        ValueError: If `images` has another type, is not finite, or is on another scale than
+            [0, 1], such as floats from 0 to 255. Such floats reach above 10, and less than half as
+            far below 0; noise reaches about as far in both directions.
     """
     images = np.asarray(images)
     if images.dtype == np.uint8:
         return images
+    if images.dtype != bool:
+        _check_floats(images)
     return np.rint(255 * np.clip(images, 0, 1)).astype("uint8")
 
 
-def grid(images: np.ndarray, columns: int) -> np.ndarray:
+def _check_floats(images):
+    dtype = images.dtype.name
+    if not dtype.startswith(("float", "bfloat")):
+        raise ValueError(
+            "`images` must be floats in [0, 1] or uint8, which means 0 to 255 (convert other "
+            f"integers from 0 to 255 by `images.astype('uint8')`). Received: dtype {dtype}"
+        )
+    if images.size == 0:
+        return
+    low, high = float(np.min(images)), float(np.max(images))
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(
+            "`images` must be finite (a model that makes NaN has diverged, and may need a lower "
+            "learning rate). "
+            f"Received: NaN or infinite numbers in an array of shape {images.shape}"
+        )
+    if high > MAX_FLOAT and low > -high / 2:
+        raise ValueError(
+            "`images` must be floats in [0, 1] or uint8, which means 0 to 255 (divide floats by "
+            "the highest value that they can have, such as 255). "
+            f"Received: {dtype} in [{low:g}, {high:g}]"
+        )
+
+
+def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     """Tiles images row by row into one picture with thin grey separators.
 
     If the grid is narrower than 500 pixels, it is magnified by an integer factor.
 
     Args:
-        images: An array `(n, height, width, channels)` with n at least 1, uint8 or floats in
-            [0, 1]. Three channels are drawn as RGB and four as RGBA. With any other number of
-            channels, the first one is drawn in grey.
-        columns: The number of images in a row, at least 1.
+        images: An array `(n, height, width, channels)` with every size at least 1, uint8 or floats
+            in [0, 1]; noisy floats are clipped. Three channels are drawn as RGB and four as RGBA.
+            With any other number of channels, the first one is drawn in grey.
+        columns: The number of images in a row, at least 1. By default the square root of n, rounded
+            up.
 
     Returns:
         A uint8 array `(H, W, 3)`, or `(H, W, 4)` for images of four channels. The separators are
@@ -78,11 +112,13 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
         ValueError: If an argument is invalid.
     """
     images = as_uint8(images)
-    if images.ndim != 4 or len(images) == 0:
+    if images.ndim != 4 or images.size == 0:
         raise ValueError(
-            "`images` must be `(n, height, width, channels)` with n at least 1. "
+            "`images` must be `(n, height, width, channels)` with every size at least 1. "
             f"Received: images.shape={images.shape}"
         )
+    if columns is None:
+        columns = math.ceil(math.sqrt(len(images)))
     check_positive_int(columns, "columns")
     if images.shape[-1] not in (3, 4):
         images = np.repeat(images[..., :1], 3, axis=-1)
@@ -101,19 +137,27 @@ def grid(images: np.ndarray, columns: int) -> np.ndarray:
     return tiled[:-SEPARATOR, :-SEPARATOR]
 
 
-def save_grid(path: str | os.PathLike, images: np.ndarray, columns: int) -> None:
+def save_grid(path: str | os.PathLike, images: np.ndarray, columns: int | None = None) -> None:
     """Writes `grid(images, columns)` to a PNG file.
 
     Args:
         path: The path of the PNG file. Missing directories are created.
         images: An array `(n, height, width, channels)`, uint8 or floats in [0, 1].
-        columns: The number of images in a row, at least 1.
+        columns: The number of images in a row, at least 1. By default the square root of n, rounded
+            up.
 
     Raises:
-        ValueError: If `images` or `columns` is invalid.
+        ValueError: If an argument is invalid.
+
+    Example:
+    ```python
+    images, _ = genzoo.data.arrays("digits", "test")
+    genzoo.plot.save_grid("digits.png", images[:64])
+    ```
     """
     from matplotlib import image
 
+    check_path(path, "path")
     tiled = np.ascontiguousarray(grid(images, columns))
     with replacing(path) as temporary:
         image.imsave(temporary, tiled, format="png")
@@ -124,41 +168,64 @@ def save_points(
 ) -> None:
     """Draws a scatter plot of points to a PNG file.
 
+    With data as a background, there are two panels with the same axes: the data alone, where the
+    points cannot hide them, and the points over the data.
+
     Args:
         path: The path of the PNG file. Missing directories are created.
-        points: An array `(n, 2)` of points, which are drawn in blue.
-        background: An array `(m, 2)` of other points, such as the data that a model was trained on.
-            They are drawn in grey below the first ones.
+        points: An array `(n, 2)` of a model's points, which are drawn in blue.
+        background: An array `(m, 2)` of data to compare them with. They are black in the left
+            panel, and grey below the points in the right one.
+
+    Raises:
+        ValueError: If `path` is invalid.
     """
-    figure, axes = _figure()
+    check_path(path, "path")
+    figure, *panels = _figure(columns=1 if background is None else 2)
     if background is not None:
-        axes.scatter(*np.transpose(background), s=4, color="0.75", linewidths=0)
-    axes.scatter(*np.transpose(points), s=4, color="tab:blue", linewidths=0)
-    axes.set_aspect("equal", adjustable="datalim")
+        panels[0].scatter(*np.transpose(background), s=4, color="black", linewidths=0)
+        panels[0].set_title(f"data: {len(background):,} points")
+        panels[1].scatter(*np.transpose(background), s=16, color="0.75", linewidths=0)
+        panels[1].set_title(f"model: {len(points):,} points, over the data in grey")
+    panels[-1].scatter(*np.transpose(points), s=4, color="tab:blue", linewidths=0)
+    for axes in panels:
+        axes.set_aspect("equal", adjustable="box" if background is not None else "datalim")
     _save(path, figure)
 
 
 def save_curves(path: str | os.PathLike, curves: dict[str, list[float]]) -> None:
     """Draws curves over the epochs, such as `fit(...).history`, to a PNG file.
 
+    After one epoch there are points instead of curves, and the legend gives their values.
+
     Args:
         path: The path of the PNG file. Missing directories are created.
         curves: A dictionary from names to lists with one value per epoch. The curve `val_loss` is
-            dashed and has the colour of the curve `loss`, and so on.
+            dashed (its point is hollow) and has the colour of the curve `loss`, and so on.
+
+    Raises:
+        ValueError: If `path` is invalid.
     """
+    check_path(path, "path")
     figure, axes = _figure()
     names = list(dict.fromkeys(name.removeprefix("val_") for name in curves))
+    epochs = max((len(values) for values in curves.values()), default=0)
     for name, values in curves.items():
+        is_validation = name.startswith("val_")
         axes.plot(
             range(1, len(values) + 1),
             values,
             color=f"C{names.index(name.removeprefix('val_'))}",
-            linestyle="--" if name.startswith("val_") else "-",
+            linestyle="none" if epochs == 1 else "--" if is_validation else "-",
             marker="o" if len(values) == 1 else None,  # one value is not visible as a line
-            label=name,
+            markersize=9 if is_validation else 6,  # seen around a point at the same place
+            fillstyle="none" if is_validation else "full",
+            label=f"{name}: {values[0]:.4g}" if epochs == len(values) == 1 else name,
         )
     axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
+    if epochs == 1:
+        axes.set_xticks([1])
     axes.grid(alpha=0.3)
     if curves:
         figure.legend(loc="outside right upper")
@@ -179,7 +246,11 @@ def save_monitor(
         failures: Pairs `(epoch, name)`, which are drawn as vertical lines. The first one is
             labelled with its name.
         title: The title of the picture.
+
+    Raises:
+        ValueError: If `path` is invalid.
     """
+    check_path(path, "path")
     curves = dict(history)
     epochs, norms = curves.pop("epoch"), curves.pop("generator_gradient_norm", None)
     figure, *axes = _figure(rows=1 if norms is None else 2)
@@ -224,14 +295,19 @@ def _plot_logarithm(axes, x, values, marker):
     axes.yaxis.set_minor_formatter("")
 
 
-def _figure(rows=1):
-    """Returns a figure and its axes, which lie below each other."""
+def _figure(rows=1, columns=1):
+    """Returns a figure and its panels, either below or beside each other, with common axes."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
+    if columns == 1:
+        figure = Figure(figsize=(8, 5), layout="constrained")
+    else:  # "constrained" would cut off the titles of square panels
+        figure = Figure(figsize=(10, 5), layout="compressed")
     ratios = [2] + [1] * (rows - 1)
-    axes = figure.subplots(rows, sharex=True, squeeze=False, height_ratios=ratios)
-    return figure, *axes[:, 0]
+    panels = figure.subplots(
+        rows, columns, sharex=True, sharey=columns > 1, squeeze=False, height_ratios=ratios
+    )
+    return figure, *panels.flat
 
 
 def _save(path, figure):

@@ -37,7 +37,9 @@ def documented_objects():
 
 def docstring_snippets():
     for place, item in sorted(documented_objects().items()):
-        for snippet in SNIPPET.findall(inspect.cleandoc(item.__dict__.get("__doc__") or "")):
+        # A class without a docstring would show that of its parent.
+        docstring = vars(item).get("__doc__") if inspect.isclass(item) else item.__doc__
+        for snippet in SNIPPET.findall(inspect.cleandoc(docstring or "")):
             yield pytest.param(snippet, id=place)
 
 

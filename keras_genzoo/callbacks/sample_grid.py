@@ -103,10 +103,10 @@ class SampleGrid(Callback):
         """Draws the model in its present state to the PNG file `path`."""
         if tuple(self.model.data_shape) == (2,):
             plot.save_points(path, self._points(), background=self.images)
-        elif "sample" in self.model.verbs:
-            plot.save_grid(path, *self._samples())
         else:
-            plot.save_grid(path, *self._reconstructions())
+            drawn = self._samples if "sample" in self.model.verbs else self._reconstructions
+            images, columns = drawn()
+            plot.save_grid(path, _as_uint8(images), columns)
 
     def _draw_epoch(self):
         path = self.directory / f"epoch_{self._epoch:04d}.png"
@@ -171,7 +171,7 @@ class SampleGrid(Callback):
         if "corrupt" in self.model.verbs:
             parts.append(self._corrupt_once(images))
         parts.append(self.model.reconstruct(parts[-1]))
-        stack = np.stack([plot.as_uint8(part) for part in parts])
+        stack = np.stack([_as_uint8(part) for part in parts])
         # (parts, rows * columns, ...) -> (rows, parts, columns, ...): part after part in each row.
         stack = stack.reshape(len(parts), -1, columns, *images.shape[1:]).swapaxes(0, 1)
         return stack.reshape(-1, *images.shape[1:]), columns
@@ -181,3 +181,12 @@ class SampleGrid(Callback):
         if self._corrupted_images is None:
             self._corrupted_images = self.model.corrupt(images)
         return self._corrupted_images
+
+
+def _as_uint8(images):
+    """Converts images to uint8, also those of a diverged model.
+
+    They must not end the training: other callbacks may restore the model.
+    """
+    images = np.asarray(images)
+    return images if images.dtype == np.uint8 else plot.as_uint8(np.nan_to_num(images).clip(0, 1))

@@ -276,7 +276,7 @@ class Labels(Field):
 
 
 class Target(Labels):
-    """What an autoencoder shall reconstruct in place of its input, if the user passes it.
+    """The data that an autoencoder shall reconstruct, if the user passes others than its input.
 
     Labels `(batch,)` are ignored, as by any model without classes.
 

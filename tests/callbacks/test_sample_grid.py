@@ -164,6 +164,17 @@ def test_denoising_shows_the_corrupted_images_and_reconstructs_them(tmp_path, wh
     assert model.corruption.calls == 1
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])
+def test_a_diverged_model_is_drawn(tmp_path, value):
+    class Diverged(Sampler):
+        def sample(self, **options):
+            return np.full_like(super().sample(**options), value)
+
+    fit(Diverged((4, 4, 1)), SampleGrid(tmp_path, num_samples=1))
+    picture = read(tmp_path / "epoch_0001.png")
+    np.testing.assert_array_equal(picture, 0 if np.isnan(value) else 255)
+
+
 def test_points_are_reconstructed(tmp_path):
     fit(Inverter((2,)), SampleGrid(tmp_path, images=np.random.default_rng(0).random((9, 2))))
     assert (tmp_path / "epoch_0001.png").exists()
