@@ -52,7 +52,7 @@ class Fitting:
         call = inspect.signature(super().fit).bind(x, y, batch_size, *args, **kwargs)
         arguments = call.arguments
         _refuse_weights(arguments)
-        prepare_callbacks(arguments.get("callbacks"))
+        prepare_callbacks(self, arguments.get("callbacks"))
         x, y = self.check_training_data(x, y, batch_size)
         arguments |= {"x": x, "y": y}
         if arguments.get("validation_data") is not None:
@@ -77,7 +77,7 @@ class Fitting:
             call = inspect.signature(super().evaluate).bind(x, y, batch_size, *args, **kwargs)
             _refuse_weights(call.arguments)
             x, y = self._check_batches(x, y, batch_size, "x")
-            prepare_callbacks(call.arguments.get("callbacks"))
+            prepare_callbacks(self, call.arguments.get("callbacks"))
         self.evaluation_noise.reset()
         results = super().evaluate(x, y, batch_size, *args, **kwargs)
         self.check_metrics_were_updated()

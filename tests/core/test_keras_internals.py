@@ -129,3 +129,21 @@ def test_limited_download_retries():
 
 def test_download_errors():
     assert all(issubclass(error, Exception) for error in keras_internals.download_errors())
+
+
+def test_maximized_metrics():
+    """EarlyStopping reads the same attribute of Keras's own metrics."""
+    metrics = [keras.metrics.BinaryAccuracy("accuracy"), keras.metrics.MeanSquaredError()]
+    assert keras_internals.maximized_metrics(metrics) == ["accuracy"]
+
+
+def test_versions():
+    assert keras_internals.keras_is_at_least(3, 10)
+    assert not keras_internals.keras_is_at_least(4, 0)
+
+
+def test_callbacks_know_several_optimizers():
+    """The first version whose callbacks look for `optimizer.optimizers`."""
+    code = keras.callbacks.LearningRateScheduler.on_epoch_begin.__code__
+    knows = "optimizers" in (*code.co_names, *code.co_consts)
+    assert keras_internals.callbacks_know_several_optimizers() == knows
