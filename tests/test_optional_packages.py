@@ -8,7 +8,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-HIDDEN = ["sklearn", "mlxtend", "scipy", "pandas", "tensorboard", "tf2onnx", "tensorflow_serving"]
+HIDDEN = ["mlxtend", "pandas", "scipy", "sklearn", "tensorboard", "tensorflow_serving", "tf2onnx"]
 
 # All in one process, because TensorFlow takes long to import.
 SCRIPT = """

@@ -52,7 +52,7 @@ class Fitting:
         call = inspect.signature(super().fit).bind(x, y, batch_size, *args, **kwargs)
         arguments = call.arguments
         _refuse_weights(arguments)
-        prepare_callbacks(arguments.get("callbacks"))
+        prepare_callbacks(self, arguments.get("callbacks"))
         x, y = self.check_training_data(x, y, batch_size)
         arguments |= {"x": x, "y": y}
         if arguments.get("validation_data") is not None:
@@ -78,7 +78,7 @@ class Fitting:
             call = inspect.signature(super().evaluate).bind(x, y, batch_size, *args, **kwargs)
             _refuse_weights(call.arguments)
             x, y = self._check_batches(x, y, batch_size, "x")
-            prepare_callbacks(call.arguments.get("callbacks"))
+            prepare_callbacks(self, call.arguments.get("callbacks"))
         self.evaluation_noise.reset()
         with self.batch_check.explained():
             results = super().evaluate(x, y, batch_size, *args, **kwargs)

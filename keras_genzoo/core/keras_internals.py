@@ -133,6 +133,16 @@ def callbacks_know_several_optimizers() -> bool:
     return keras_is_at_least(3, 15)
 
 
+def callbacks_know_directions() -> bool:
+    """Returns True if Keras's ModelCheckpoint and ReduceLROnPlateau read `metric_direction`."""
+    return keras_is_at_least(3, 11)
+
+
+def maximized_metrics(metrics: list[keras.metrics.Metric]) -> list[str]:
+    """Lists the names of the metrics whose higher values are declared better."""
+    return [metric.name for metric in metrics if getattr(metric, "_direction", None) == "up"]
+
+
 def metric_direction(direction: str):
     """Declares whether higher ("up") or lower ("down") values of a metric's class are better.
 

@@ -168,8 +168,11 @@ def _call_for_each_player(callback, hook, *args, **kwargs):
     callback.set_model(model)
 
 
-def prepare_callbacks(callbacks) -> None:
+def prepare_callbacks(model, callbacks) -> None:
     """Lets Keras's callbacks for one optimizer treat each of several, as newer ones do.
+
+    Warns of a callback that minimizes a metric whose higher values are better: before 3.11,
+    Keras's `mode="auto"` does.
 
     Raises:
         ImportError: If there is a `TensorBoard` without the package, which would fail later.
@@ -177,11 +180,27 @@ def prepare_callbacks(callbacks) -> None:
     for callback in _given(callbacks):
         if isinstance(callback, keras.callbacks.TensorBoard):
             import_package("tensorboard", "The callback `TensorBoard`")
+        if not keras_internals.callbacks_know_directions():
+            _warn_of_direction(model, callback)
         if keras_internals.callbacks_know_several_optimizers():
             continue
         for name in _HOOKS if isinstance(callback, _ONE_OPTIMIZER) else ():
             hook = getattr(type(callback), name)
             setattr(callback, name, functools.partial(_call_for_each_player, callback, hook))
+
+
+def _warn_of_direction(model, callback):
+    metrics = [*model.generative_metrics, *model.data_metrics]
+    best = keras_internals.maximized_metrics(metrics)
+    monitor = getattr(callback, "monitor", "").removeprefix("val_")
+    # EarlyStopping chooses its direction later, and knows this one.
+    direction = getattr(callback, "monitor_op", None)
+    if monitor in best and direction is not None and direction(0.0, 1.0):
+        warnings.warn(
+            f"{type(callback).__name__} minimizes {callback.monitor}, whose higher values are "
+            f'better: Keras {keras.__version__} needs `mode="max"`.',
+            stacklevel=3,
+        )
 
 
 def _given(callbacks) -> list[keras.callbacks.Callback]:

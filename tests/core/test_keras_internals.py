@@ -205,3 +205,21 @@ def test_archive_of(tmp_path):
     model.load_weights(tmp_path / "m.keras")  # from the file, without a copy in memory
     model.load_weights(tmp_path / "m.weights.h5")
     assert isinstance(found[0], zipfile.ZipFile) and found[1] is None
+
+
+def test_maximized_metrics():
+    """EarlyStopping reads the same attribute of Keras's own metrics."""
+    metrics = [keras.metrics.BinaryAccuracy("accuracy"), keras.metrics.MeanSquaredError()]
+    assert keras_internals.maximized_metrics(metrics) == ["accuracy"]
+
+
+def test_versions():
+    assert keras_internals.keras_is_at_least(3, 10)
+    assert not keras_internals.keras_is_at_least(4, 0)
+
+
+def test_callbacks_know_several_optimizers():
+    """The first version whose callbacks look for `optimizer.optimizers`."""
+    code = keras.callbacks.LearningRateScheduler.on_epoch_begin.__code__
+    knows = "optimizers" in (*code.co_names, *code.co_consts)
+    assert keras_internals.callbacks_know_several_optimizers() == knows

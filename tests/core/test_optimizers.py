@@ -8,6 +8,7 @@ import pytest
 from keras.optimizers import SGD, Adam
 
 import keras_genzoo as genzoo
+from keras_genzoo.core import keras_internals
 
 X = np.random.default_rng(0).normal(size=(16, 2)).astype("float32")
 
@@ -83,3 +84,27 @@ def test_what_would_have_no_effect_is_refused():
     model = gan()
     with pytest.raises(AttributeError, match=r"`generator_optimizer` and `disc.*Received: 0\.5"):
         model.optimizer.weight_decay = 0.5
+
+
+def certain(x):
+    return keras.ops.softmax(x)
+
+
+@pytest.mark.parametrize("mode, warns", [("min", True), ("max", False)])
+@pytest.mark.parametrize("kind", ["ModelCheckpoint", "ReduceLROnPlateau"])
+def test_keras_310_is_told_the_direction_of_a_metric(kind, mode, warns, monkeypatch, tmp_path):
+    """Before 3.11, `mode="auto"` is "min" for these callbacks, whatever the metric declares."""
+    monkeypatch.setattr(keras_internals, "callbacks_know_directions", lambda: False)
+    model = genzoo.GAN((2,), latent_dim=2)
+    model.compile(metrics=[genzoo.metrics.InceptionScore(certain)])
+    options = {"monitor": "val_inception_score", "mode": mode}
+    if kind == "ModelCheckpoint":
+        options |= {"filepath": tmp_path / "best.keras", "save_best_only": True}
+    callback = getattr(keras.callbacks, kind)(**options)
+    if callback.monitor_op is None:
+        pytest.skip("this Keras chooses the direction in `fit`")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.evaluate(X, verbose=0, callbacks=[callback])
+    told = [w for w in caught if "whose higher values are better" in str(w.message)]
+    assert len(told) == warns
