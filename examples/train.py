@@ -170,7 +170,8 @@ def prepare(flags: argparse.Namespace, strategy: tf.distribute.Strategy, run: "R
         raise ValueError(
             f"`--epochs` counts all epochs, and {done} are done. Received: --epochs {flags.epochs}"
         )
-    return model, recipe.data(flags, first_epoch=done) if done else data, done
+    keras.utils.set_random_seed(flags.seed)  # the order of the data, again
+    return model, recipe.data(flags, first_epoch=done), done
 
 
 def settings_of(flags: argparse.Namespace, model: keras.Model) -> dict:
@@ -491,15 +492,20 @@ class Run:
             )
             shutil.copyfile(self.history, copy)
         rows = [row for row in rows if int(row[0]) < done]
-        with replacing(self.history) as temporary, open(temporary, "w", newline="") as file:
+        with (
+            replacing(self.history) as temporary,
+            temporary.open("w", encoding="utf-8", newline="") as file,
+        ):
             csv.writer(file, lineterminator="\n").writerows([header, *rows] if rows else [])
 
 
 def read_history(path: pathlib.Path) -> tuple[list[str], list[list[str]]]:
     """Reads the header and the complete rows of a CSVLogger's file, however damaged it is."""
-    text = path.read_text(errors="replace") if path.exists() else ""
+    text = path.read_text("utf-8", "replace") if path.exists() else ""
     # Line by line, because an open quote would swallow all that follow.
     header, *rows = [next(csv.reader([line])) for line in text.splitlines() if line] or [[]]
+    if header[:1] != ["epoch"]:
+        return [], []
     return header, [row for row in rows if len(row) == len(header) and row[0].isdecimal()]
 
 

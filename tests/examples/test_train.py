@@ -393,7 +393,7 @@ def test_what_a_killed_process_leaves_does_not_block(run, tmp_path):
 DAMAGES = {
     "empty": lambda text: b"",
     "noise": lambda text: bytes(range(256)) * 3,
-    "half a row": lambda text: text[: len(text) - 9],
+    "half a row": lambda text: text[: text.rindex(b",")],
     "no header": lambda text: text.split(b"\n", 1)[1],
     "a number": lambda text: text[:-6] + b"\xff\x00x" + text[-3:],
 }
