@@ -326,7 +326,7 @@ def test_a_linear_gaussian_model_is_found(units, tmp_path):
     for one in (model, copy):
         samples = one.sample(20_000, seed=0) / scales
         np.testing.assert_allclose(samples.mean(axis=0), np.arange(5.0), atol=0.2)
-        np.testing.assert_allclose(samples.std(axis=0), np.sqrt(9.25) * np.ones(5), rtol=0.05)
+        np.testing.assert_allclose(samples.std(axis=0), np.sqrt(9.25) * np.ones(5), rtol=0.08)
         means = one.sample(20_000, seed=0, mean=True) / scales
         np.testing.assert_allclose((samples - means).std(axis=0), 0.5 * np.ones(5), rtol=0.08)
         np.testing.assert_allclose(one.reconstruct(data[:500]) / scales, x[:500], atol=3)
