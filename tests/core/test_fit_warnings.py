@@ -90,7 +90,7 @@ def test_unscaled_vectors(name, kind):
         "generator": lambda: iter([(x[:32],), (x[32:],)]),
     }[kind]()
     with pytest.warns(UserWarning, match=SCALE):
-        model.fit(data, verbose=0)
+        model.fit(data, steps_per_epoch=2, verbose=0)
     assert all(optimizer.iterations == 2 for optimizer in optimizers(model))  # no batch is lost
 
 
