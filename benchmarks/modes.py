@@ -98,9 +98,9 @@ def make(
     )
     if model is genzoo.VAE:
         encoder = networks.dense_encoder((2,), 2 * LATENT, hidden_units=UNITS)
-        model = model((2,), LATENT, likelihood="gaussian", encoder=encoder, decoder=decoder)
-        # From σ = 1 the posterior would collapse on the prior.
-        model.likelihood.log_stddev.assign(np.log(scale / 10))
+        # A fitted σ starts at the scale of the data, where the posterior collapses on the prior.
+        likelihood = genzoo.layers.GaussianLikelihood(mixture.stddev)
+        model = model((2,), LATENT, likelihood=likelihood, encoder=encoder, decoder=decoder)
         model.compile(keras.optimizers.Adam(decay(1e-3, steps)), steps_per_execution=50)
         return model, BATCH, steps
     if noise:

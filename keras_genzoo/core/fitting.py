@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_genzoo.core import keras_internals
 from keras_genzoo.core.batches import first_batch, parts_of, yields_batches
+from keras_genzoo.core.fit_warnings import warn_of_scales, with_nan_warning
 from keras_genzoo.core.optimizers import (
     OptimizerGroup,
     prepare_callbacks,
@@ -22,6 +23,8 @@ class Fitting:
 
     # The smallest batch that one replica can train on.
     min_batch = 1
+    # Whether the model itself brings the features of vectors to one scale.
+    normalize = False
 
     @property
     def num_replicas(self) -> int:
@@ -54,6 +57,7 @@ class Fitting:
         _refuse_weights(arguments)
         prepare_callbacks(self, arguments.get("callbacks"))
         x, y = self.check_training_data(x, y, batch_size)
+        x = warn_of_scales(self, x)
         arguments |= {"x": x, "y": y}
         if arguments.get("validation_data") is not None:
             size = arguments.get("validation_batch_size") or batch_size
@@ -66,6 +70,7 @@ class Fitting:
             arguments.update(self._shuffled_identically(x, y, batch_size))
         if isinstance(getattr(self, "optimizer", None), OptimizerGroup):
             arguments["callbacks"] = with_optimizer_callbacks(self, arguments.get("callbacks"))
+        arguments["callbacks"] = with_nan_warning(self, arguments.get("callbacks"))
         with self.batch_check.explained():
             history = super().fit(*call.args, **call.kwargs)
         self._was_trained = True  # a later `compile` starts a new count of steps

@@ -9,6 +9,7 @@ from keras_genzoo.layers.corruption import MaskingNoise, SaltAndPepper
 from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
 from keras_genzoo.layers.likelihoods import BernoulliLikelihood, GaussianLikelihood
 from keras_genzoo.layers.noise import Noise
+from keras_genzoo.layers.standardization import Standardization
 
 __all__ = [
     "AdaptiveAugmentation",
@@ -21,4 +22,5 @@ __all__ = [
     "Noise",
     "SaltAndPepper",
     "SpectralNormalization",
+    "Standardization",
 ]

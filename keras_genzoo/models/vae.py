@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ import tensorflow as tf
 
 from keras_genzoo import networks
 from keras_genzoo.core.sampling import LatentSampling
-from keras_genzoo.core.validation import check_not_negative, check_positive_int
+from keras_genzoo.core.validation import check_not_negative, check_positive_int, check_shape
 from keras_genzoo.layers import likelihoods
 from keras_genzoo.layers.noise import Noise
 from keras_genzoo.losses import gaussian_kl
@@ -30,8 +31,11 @@ class VAE(LatentSampling, EncoderDecoder):
         data_shape: `(features,)` or `(height, width, channels)`; images get convolutional networks.
         latent_dim: The number of dimensions of z.
         beta: The weight of the KL divergence (Higgins et al., β-VAE, ICLR 2017).
-        likelihood: p(x|z): `"bernoulli"` for data in [0, 1]; `"gaussian"` with a learned standard
-            deviation; or an object like those of `genzoo.layers`.
+        likelihood: p(x|z): `"bernoulli"` for data in [0, 1], the default for images; `"gaussian"`
+            with a fitted standard deviation, the default for vectors; or an object like those of
+            `genzoo.layers`.
+        normalize: Whether the networks see each feature of a vector with mean 0 and standard
+            deviation 1 over the data of the first `fit`. All results are in the data's own units.
         num_classes: The number of classes, if encoder and decoder also see a label (Kingma et al.,
             2014). The verbs then take `labels`.
         encoder: Replaces the default network: maps data (or `[data, labels]`) to the posterior's
@@ -39,6 +43,10 @@ class VAE(LatentSampling, EncoderDecoder):
         decoder: Replaces the default network: maps latents (or `[latents, labels]`) to the
             likelihood's parameters: logits (Bernoulli) or means (Gaussian).
         **kwargs: Passed to Keras, such as `name`.
+
+    Attributes:
+        samples_means: Whether `sample`, its endpoint and metrics take E[x|z] in place of a draw
+            from p(x|z). True for images and Bernoulli likelihoods, unless it is set.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
@@ -55,7 +63,7 @@ class VAE(LatentSampling, EncoderDecoder):
 
     Reference: Kingma & Welling, Auto-Encoding Variational Bayes, ICLR 2014. Differs from the
     paper: ReLU networks, convolutional with BatchNormalization for images, trained by Adam; one
-    learned standard deviation for the Gaussian likelihood.
+    fitted standard deviation for the Gaussian likelihood; a bounded log-variance.
     """
 
     verbs = frozenset({"log_likelihood"})
@@ -67,18 +75,23 @@ class VAE(LatentSampling, EncoderDecoder):
         data_shape: Sequence[int],
         latent_dim: int = 16,
         beta: float = 1.0,
-        likelihood: str | keras.layers.Layer = "bernoulli",
+        likelihood: str | keras.layers.Layer | None = None,
         *,
+        normalize: bool = False,
         num_classes: int | None = None,
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
         **kwargs,
     ):
         check_not_negative(beta=beta)
-        likelihood = likelihoods.get(likelihood)
-        bounded = True if getattr(likelihood, "bounded", False) else None
+        shape = check_shape(data_shape, "data_shape")
+        likelihood = likelihoods.get(likelihoods.usual(shape) if likelihood is None else likelihood)
+        density = likelihoods.Density(likelihood, shape, normalize)
+        bounded = True if density.bounded else None
         super().__init__(data_shape, latent_dim, num_classes=num_classes, bounded=bounded, **kwargs)
-        self.beta, self.likelihood = beta, likelihood
+        self.beta, self.likelihood, self.normalize = beta, likelihood, normalize
+        self.density, self.standardization = density, density.standardization
+        self.samples_means = density.samples_means
         self.build_networks(encoder, decoder)
 
     @property
@@ -88,7 +101,7 @@ class VAE(LatentSampling, EncoderDecoder):
     @property
     def output_activation(self):
         # A Bernoulli likelihood takes logits.
-        return None if getattr(self.likelihood, "bounded", False) else super().output_activation
+        return None if self.density.bounded else super().output_activation
 
     def default_encoder(self):
         return networks.encoder(self.data_shape, self.encoder_outputs, num_classes=self.num_classes)
@@ -101,17 +114,24 @@ class VAE(LatentSampling, EncoderDecoder):
             output_activation=self.output_activation,
         )
 
+    def check_training_data(self, x, y=None, batch_size=None):
+        x, y = super().check_training_data(x, y, batch_size)
+        if self.normalize and not self.standardization.adapted:
+            self.standardization.adapt(x)
+        return x, y
+
     def posterior(self, x, labels=None, training=False):
         """Returns the mean and log-variance of q(z|x), both float32 `(batch, latent_dim)`."""
-        statistics = self.run("encoder", x, labels, training=training)
+        statistics = self.run("encoder", self.density.standardize(x), labels, training=training)
         mean, log_variance = tf.split(statistics, 2, axis=-1)
-        return mean, log_variance
+        # Softly bounded by 5: in the first steps, its exponential might else overflow.
+        return mean, 5.0 - tf.nn.softplus(5.0 - log_variance)
 
     def encode_step(self, x, labels, training):
         return self.posterior(x, labels, training)[0]
 
     def decode_step(self, codes, labels, training):
-        return self.likelihood.mean(self.parameters(codes, labels, training))
+        return self.density.mean(self.parameters(codes, labels, training))
 
     def parameters(self, latents, labels, training):
         """Returns the parameters of p(x|z)."""
@@ -119,10 +139,43 @@ class VAE(LatentSampling, EncoderDecoder):
 
     generate = decode_step
 
+    def draw_data(self, latents, labels, normal):
+        """Draws from p(x|z), or returns E[x|z]; `normal(shape)` draws from N(0, 1)."""
+        if self.samples_means:
+            return self.generate(latents, labels, training=False)
+        parameters = self.parameters(latents, labels, training=False)
+        return self.density.sample(parameters, normal(keras.ops.shape(parameters)))
+
+    def draw(self, count, labels, seed):
+        latents = tf.random.stateless_normal((count, self.latent_dim), seed)
+        normal = partial(tf.random.stateless_normal, seed=tf.random.split(seed, 1)[0])
+        return self.draw_data(latents, labels, normal)
+
     def generated(self, reconstruction, labels):
         """Returns samples, as many as reconstructions and of the same labels."""
         latents = self.draw_latents(reconstruction, self.evaluation_noise)
-        return self.generate(latents, labels, training=False)
+        return self.draw_data(latents, labels, self.evaluation_noise.normal)
+
+    def sample(
+        self,
+        num_samples: int | None = None,
+        *,
+        labels: np.ndarray | int | None = None,
+        seed: int | None = None,
+        mean: bool | None = None,
+    ) -> np.ndarray:
+        """Draws z from N(0, 1) and then x from p(x|z).
+
+        Args:
+            num_samples, labels, seed: As for all models.
+            mean: Whether to return E[x|z] in place of the draw; `samples_means` by default.
+        """
+        before = self.samples_means
+        self.samples_means = before if mean is None else mean
+        try:  # a change of a public attribute compiles `draw` again
+            return super().sample(num_samples, labels=labels, seed=seed)
+        finally:
+            self.samples_means = before
 
     def forward(self, x, labels, target, training):
         noise = self.noise if training else self.evaluation_noise
@@ -130,7 +183,9 @@ class VAE(LatentSampling, EncoderDecoder):
         epsilon = noise.normal(keras.ops.shape(mean))
         latents = mean + tf.exp(0.5 * log_variance) * epsilon
         parameters = self.parameters(latents, labels, training)
-        reconstruction_loss = -self.likelihood.log_prob(target, parameters)
+        if training:
+            self.density.update(target, parameters)
+        reconstruction_loss = -self.density.log_prob(target, parameters)
         kl = gaussian_kl(mean, log_variance)
         logs = {
             "reconstruction_loss": reconstruction_loss,
@@ -138,7 +193,7 @@ class VAE(LatentSampling, EncoderDecoder):
             "elbo": -reconstruction_loss - kl,
         }
         loss = reconstruction_loss + self.beta * kl
-        return loss, self.likelihood.mean(parameters), logs
+        return loss, self.density.mean(parameters), logs
 
     def anomaly_score(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Returns -log p(x|z) at the posterior's mean plus the KL divergence, `(n,)`, nats."""
@@ -149,7 +204,7 @@ class VAE(LatentSampling, EncoderDecoder):
         x = self.data_field.convert(x)
         mean, log_variance = self.posterior(x, labels)
         parameters = self.parameters(mean, labels, training=False)
-        return gaussian_kl(mean, log_variance) - self.likelihood.log_prob(x, parameters)
+        return gaussian_kl(mean, log_variance) - self.density.log_prob(x, parameters)
 
     def log_likelihood(
         self,
@@ -187,7 +242,7 @@ class VAE(LatentSampling, EncoderDecoder):
                 parameters = self.parameters(latents, labels, training=False)
                 # log p(z) - log q(z|x), in which the constants cancel.
                 log_ratio = 0.5 * tf.reduce_sum(epsilon**2 + log_variance - latents**2, axis=-1)
-                log_weight = self.likelihood.log_prob(x, parameters) + log_ratio
+                log_weight = self.density.log_prob(x, parameters) + log_ratio
                 total = keras.ops.logaddexp(total, log_weight)
             return total - math.log(num_samples)
 

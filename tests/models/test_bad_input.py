@@ -25,7 +25,8 @@ def vae():
     size = {"hidden_units": (4,)}
     encoder = networks.dense_encoder((2,), 4, **size)
     decoder = networks.dense_decoder((2,), 2, **size)
-    return genzoo.VAE((2,), 2, encoder=encoder, decoder=decoder)  # Bernoulli: data in [0, 1]
+    # Data in [0, 1].
+    return genzoo.VAE((2,), 2, likelihood="bernoulli", encoder=encoder, decoder=decoder)
 
 
 def gan(num_classes=None, **options):
