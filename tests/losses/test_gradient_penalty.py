@@ -215,7 +215,9 @@ def test_config_round_trip():
 def test_the_table_of_images_in_two_ranges(paper, here):
     """A critic of data u in [-1, 1], and the same one of x = (u + 1) / 2 in [0, 1]."""
     real, fake = (tf.constant((u + 1) / 2) for u in (REAL, FAKE))
-    expected = GradientPenalty(*paper)(quadratic, tf.constant(REAL), FAKE, Numbers(ALPHA))
+    expected = GradientPenalty(*paper)(
+        quadratic, tf.constant(REAL), tf.constant(FAKE), Numbers(ALPHA)
+    )
     received = GradientPenalty(*here)(lambda x: quadratic(2 * x - 1), real, fake, Numbers(ALPHA))
     np.testing.assert_allclose(received, expected, rtol=1e-4)
     points = {"real": REAL, "fake": FAKE}.get(paper[1], REAL + ALPHA[:, None] * (FAKE - REAL))
