@@ -15,6 +15,7 @@ INTERNALS = ROOT / "core" / "keras_internals.py"
 
 # The packages that each package may import from; every one may import from the leaves.
 LEAVES = {
+    "core.annealing",
     "core.fields",
     "core.keras_internals",
     "core.replicas",

@@ -11,6 +11,7 @@ import zipfile
 import keras
 import tensorflow as tf
 
+from keras_genzoo.core.annealing import stored_value
 from keras_genzoo.core.keras_internals import archive_of, seed_generators
 from keras_genzoo.files import add_checksum, check_checksum, replacing
 
@@ -42,7 +43,7 @@ class Saving:
                 f"arguments for the model to be saved. Received: none called {missing[0]!r}"
             )
         for name in names - config.keys():
-            config[name] = keras.saving.serialize_keras_object(getattr(self, name))
+            config[name] = keras.saving.serialize_keras_object(stored_value(self, name))
         return config
 
     @classmethod

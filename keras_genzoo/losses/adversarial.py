@@ -10,13 +10,12 @@ The formulas below write s(x) for the score of real data x, and s(G(z)) for that
 
 from __future__ import annotations
 
-import math
-
 import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_genzoo.core.validation import check_range, resolve
+from keras_genzoo.core.annealing import Annealed, stored_value
+from keras_genzoo.core.validation import resolve
 
 
 class AdversarialLoss:
@@ -61,7 +60,7 @@ class AdversarialLoss:
     @classmethod
     def from_config(cls, config: dict) -> AdversarialLoss:
         """Creates a loss from its config."""
-        return cls(**config)
+        return cls(**keras.saving.deserialize_keras_object(config))
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -81,8 +80,9 @@ class Minimax(AdversarialLoss):
 
     takes_raw_outputs = True
 
+    label_smoothing = Annealed("[0, 1)")
+
     def __init__(self, label_smoothing: float = 0.0):
-        check_range("[0, 1)", label_smoothing=label_smoothing)
         self.label_smoothing = label_smoothing
 
     @property
@@ -91,7 +91,7 @@ class Minimax(AdversarialLoss):
 
         It minimises softplus(-s) + ε s + softplus(s), which is so where sigmoid(s) = (1 - ε) / 2.
         """
-        return math.log1p(-self.label_smoothing) - math.log1p(self.label_smoothing)
+        return ops.log1p(-self.label_smoothing) - ops.log1p(self.label_smoothing)
 
     def discriminator_loss(self, real_scores, fake_scores):
         # The cross-entropy of a logit s with a target t is softplus(s) - t s.
@@ -102,7 +102,7 @@ class Minimax(AdversarialLoss):
         return -ops.softplus(fake_scores)
 
     def get_config(self):
-        return {"label_smoothing": self.label_smoothing}
+        return {"label_smoothing": stored_value(self, "label_smoothing")}
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")

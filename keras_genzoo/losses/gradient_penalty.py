@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_genzoo.core.annealing import Annealed, stored_value
 from keras_genzoo.core.replicas import sum_over_replicas
 from keras_genzoo.core.validation import check_not_negative, resolve
 
@@ -64,6 +65,8 @@ class GradientPenalty:
     Methods for GANs do actually Converge?, ICML 2018.
     """
 
+    weight = Annealed("[0, inf)")
+
     def __init__(
         self,
         weight: float = 10.0,
@@ -73,7 +76,7 @@ class GradientPenalty:
     ):
         if at not in POINTS:
             raise ValueError(f"`at` must be one of {list(POINTS)}. Received: at={at!r}")
-        check_not_negative(weight=weight, target=target)
+        check_not_negative(target=target)
         self.weight, self.at, self.target, self.one_sided = weight, at, target, one_sided
 
     def __call__(self, critic: Callable, real: tf.Tensor, fake: tf.Tensor, noise) -> tf.Tensor:
@@ -112,12 +115,12 @@ class GradientPenalty:
     def get_config(self) -> dict:
         """Returns the constructor's arguments."""
         names = ("weight", "at", "target", "one_sided")
-        return {name: getattr(self, name) for name in names}
+        return {name: stored_value(self, name) for name in names}
 
     @classmethod
     def from_config(cls, config: dict) -> GradientPenalty:
         """Creates a penalty from its config."""
-        return cls(**config)
+        return cls(**keras.saving.deserialize_keras_object(config))
 
 
 def _standard_deviation(values):

@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo import networks
-from keras_genzoo.core.validation import check_not_negative, check_range, check_unit_outputs
+from keras_genzoo.core.annealing import Annealed
+from keras_genzoo.core.validation import check_range, check_unit_outputs
 from keras_genzoo.losses import bernoulli_kl
 from keras_genzoo.models.encoder_decoder import EncoderDecoder
 
@@ -50,6 +51,8 @@ class SparseAutoencoder(EncoderDecoder):
     possible, images get convolutions, and Adam trains the weights.
     """
 
+    kl_weight, l1_weight = Annealed("[0, inf)"), Annealed("[0, inf)")
+
     def __init__(
         self,
         data_shape: Sequence[int],
@@ -63,11 +66,10 @@ class SparseAutoencoder(EncoderDecoder):
         **kwargs,
     ):
         check_range("(0, 1)", target_rate=target_rate)
-        check_not_negative(kl_weight=kl_weight, l1_weight=l1_weight)
         super().__init__(data_shape, latent_dim, **kwargs)
         self.target_rate, self.kl_weight, self.l1_weight = target_rate, kl_weight, l1_weight
         self.build_networks(encoder, decoder)
-        if encoder is not None and kl_weight > 0:
+        if encoder is not None and self.kl_weight > 0:
             check_unit_outputs(encoder, "encoder", {"data": self.data_shape})
 
     def default_encoder(self):

@@ -11,8 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo import networks
+from keras_genzoo.core.annealing import Annealed
 from keras_genzoo.core.sampling import LatentSampling
-from keras_genzoo.core.validation import check_not_negative, check_positive_int, check_shape
+from keras_genzoo.core.validation import check_positive_int, check_shape
 from keras_genzoo.layers import likelihoods
 from keras_genzoo.layers.noise import Noise
 from keras_genzoo.losses import gaussian_kl
@@ -69,6 +70,7 @@ class VAE(LatentSampling, EncoderDecoder):
     verbs = frozenset({"log_likelihood"})
     players = {"optimizer": ("likelihood", "encoder", "decoder")}
     log_names = ("loss", "reconstruction_loss", "kl_loss", "elbo")
+    beta = Annealed("[0, inf)")
 
     def __init__(
         self,
@@ -83,7 +85,6 @@ class VAE(LatentSampling, EncoderDecoder):
         decoder: keras.Model | None = None,
         **kwargs,
     ):
-        check_not_negative(beta=beta)
         shape = check_shape(data_shape, "data_shape")
         likelihood = likelihoods.get(likelihoods.usual(shape) if likelihood is None else likelihood)
         density = likelihoods.Density(likelihood, shape, normalize)

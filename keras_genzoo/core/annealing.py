@@ -1,0 +1,81 @@
+"""Numbers that people change during training: weights of terms, smoothing, half-lives."""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_genzoo.core.validation import check_range
+
+
+class Annealed:
+    """An attribute whose new value takes effect in a step that was compiled before.
+
+    A `tf.function` keeps the Python numbers that it was traced with. This attribute is read from a
+    variable in a graph, and is a float elsewhere. Set it between two calls of `fit` or from a
+    callback, or set it to a `keras.optimizers.schedules.LearningRateSchedule`, which is evaluated
+    at the number of training steps so far.
+
+    Args:
+        interval: The numbers that it may be, such as `"[0, inf)"`.
+    """
+
+    def __init__(self, interval: str):
+        self.interval = interval
+
+    def __set_name__(self, owner, name):
+        self.name, self.key = name, f"_annealed_{name}"
+
+    def __get__(self, owner, kind=None) -> Any:
+        if owner is None:
+            return self
+        state = vars(owner).get(self.key)
+        if state is None:
+            raise AttributeError(self.name)
+        if callable(state.value):
+            value = state.value(tf.convert_to_tensor(state.steps))
+        else:
+            value = state.value if tf.executing_eagerly() else tf.convert_to_tensor(state.variable)
+        return float(value) if tf.executing_eagerly() else value
+
+    def __set__(self, owner, value):
+        is_schedule = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
+        number = float(value(0)) if is_schedule else value
+        check_range(self.interval, **{self.name: number})
+        if self.key not in vars(owner):
+            variable = tf.Variable(
+                number,
+                dtype=tf.float32,
+                trainable=False,
+                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            )
+            # A namespace, because Keras would save a variable.
+            vars(owner)[self.key] = types.SimpleNamespace(variable=variable, steps=0)
+        state = vars(owner)[self.key]
+        if callable(getattr(state, "value", None)) != is_schedule and hasattr(state, "value"):
+            raise ValueError(
+                f"`{self.name}` can't change between a number and a schedule. "
+                f"Received: {value!r:.80}"
+            )
+        state.value = value
+        state.variable.assign(number)
+
+
+def annealed_of(owner) -> list[Annealed]:
+    """Lists the annealed attributes of an object's class."""
+    return [a for kind in type(owner).__mro__ for a in vars(kind).values() if type(a) is Annealed]
+
+
+def stored_value(owner, name: str):
+    """Returns an attribute as a configuration stores it: a schedule is not evaluated."""
+    names = [attribute.name for attribute in annealed_of(owner)]
+    return vars(owner)[f"_annealed_{name}"].value if name in names else getattr(owner, name)
+
+
+def count_steps_by(owner, steps) -> None:
+    """Lets the schedules of an object read the number of steps from a variable."""
+    for attribute in annealed_of(owner):
+        vars(owner)[attribute.key].steps = steps
