@@ -389,7 +389,7 @@ class Run:
                 copy = shutil.copy(self.older_weights, pathlib.Path(directory, self.weights.name))
                 model.load_weights(copy)
             self.uses_older_weights = True
-        taken = int(model.optimizer.iterations)
+        taken = int(model.optimizer.iterations.numpy())  # also of several replicas
         if taken % steps:
             raise ValueError(
                 f"`--resume` needs the data of the earlier run, but its backup is from after "
