@@ -54,6 +54,8 @@ class Logs:
             for metric in metrics:
                 if metric.num_features is None:
                     metric.build((None, *self.field(pair).shape))
+                if not self.run_eagerly:
+                    metric.check_in_graph((None, *self.field(pair).shape))
         self._check_names()
 
     def _check_names(self):

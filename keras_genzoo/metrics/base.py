@@ -119,6 +119,23 @@ class GenerativeMetric(keras.metrics.Metric):
                 f"{self.output_description}. Received: one that fails: {reason}"
             ) from error
 
+    def check_in_graph(self, data_shape: Sequence[int | None]) -> None:
+        """Raises a ValueError if the feature extractor can't run in a graph, as `fit` asks for.
+
+        Args:
+            data_shape: The shape of the data, `(batch, ...)`.
+        """
+        try:
+            data = tf.TensorSpec((None, *data_shape[1:]))
+            tf.function(lambda batch: self.features(batch)).get_concrete_function(data)
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ValueError(
+                f"`{self.extractor_argument}` must be made of functions of Keras or TensorFlow, "
+                "which run in a graph; or compile the model with `run_eagerly=True`. "
+                f"Received: one that fails: {reason}"
+            ) from error
+
     def check_features(self, features: tf.Tensor) -> None:
         """Raises a ValueError if the metric cannot compare features like these.
 
@@ -208,14 +225,22 @@ class GenerativeMetric(keras.metrics.Metric):
     @staticmethod
     def _check_image_range(name, data):
         data = np.asarray(data)
-        if data.ndim != 4 or data.dtype == np.uint8:
+        if data.ndim != 4:
+            if data.dtype == np.uint8:  # which means 0 to 255 in an image, and here anything
+                raise ValueError(
+                    f"`{name}` must be floats, because it does not hold images. Received: uint8"
+                )
             return
-        highest = data.max(initial=0)
-        # Noisy images may exceed 1 a little. Values above 10 mean that the range is [0, 255].
-        if data.dtype.kind in "iu" or highest > 10:
+        if data.dtype == np.uint8:
+            return
+        lowest, highest = data.min(initial=0), data.max(initial=0)
+        # Noisy images leave [0, 1] on both sides. Values above 10 mean that the range is [0, 255].
+        is_symmetric = -1.001 < lowest < -0.5 and highest < 1.001
+        if data.dtype.kind in "iu" or highest > 10 or is_symmetric:
+            hint = f" (`({name} + 1) / 2`)" if is_symmetric else ""
             raise ValueError(
-                f"`{name}` must be images as floats in [0, 1], or as uint8 in [0, 255]. "
-                f"Received: {data.dtype} up to {highest:g}"
+                f"`{name}` must be images as floats in [0, 1]{hint}, or as uint8 in [0, 255]. "
+                f"Received: {data.dtype} from {lowest:g} to {highest:g}"
             )
 
     def _check_scope(self):

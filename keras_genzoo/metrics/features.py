@@ -152,6 +152,10 @@ def _check_labelled_images(dataset):
 
 def _count_classes(dataset):
     """Returns the number of classes, one more than the highest label; checks all batches."""
+    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "`dataset` must end: leave out its `repeat()`. Received: an endless data set"
+        )
     classes = 0
     for images, labels in dataset:
         low, high = float(tf.reduce_min(images)), float(tf.reduce_max(images))

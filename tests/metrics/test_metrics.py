@@ -620,3 +620,38 @@ def test_a_clone_needs_no_config_of_the_network():
     copy = metric.clone("copy")
     assert copy.feature_extractor is metric.feature_extractor is network
     assert result(copy, REAL, FAKE) == pytest.approx(result(metric, REAL, FAKE))
+
+
+def test_images_in_the_range_of_tanh_raise():
+    metric = metrics.FrechetDistance()
+    images = np.random.default_rng(0).random((40, 2, 2, 1)).astype("float32")
+    with pytest.raises(ValueError, match=r"`generated` must be.*\(generated \+ 1\) / 2"):
+        metric.update_state(images, 2 * images - 1)
+    noisy = images + np.random.default_rng(1).normal(scale=0.5, size=images.shape)
+    metric.update_state(images, noisy)
+
+
+def test_uint8_that_are_no_images_raise():
+    vectors = np.random.default_rng(0).integers(0, 255, (40, 3), "uint8")
+    with pytest.raises(ValueError, match="`real` must be floats, because it does not hold images"):
+        metrics.FrechetDistance().update_state(vectors, vectors)
+
+
+def test_extractors_of_numpy_are_refused_before_training():
+    def extractor(data):
+        return np.asarray(data) ** 2
+
+    points = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+    model = genzoo.GAN((2,))
+    with pytest.raises(ValueError, match="`feature_extractor` must be made of functions of Keras"):
+        model.compile(metrics=[metrics.FrechetDistance(extractor)])
+    model.compile(metrics=[metrics.FrechetDistance(extractor)], run_eagerly=True)
+    logs = model.evaluate(points, verbose=0, return_dict=True)
+    assert np.isfinite(logs["frechet_distance"])
+
+
+def test_endless_data_sets_are_refused():
+    images = np.zeros((8, 4, 4, 1), "uint8")
+    endless = tf.data.Dataset.from_tensors((images, np.zeros(8, "int32"))).repeat()
+    with pytest.raises(ValueError, match="`dataset` must end: leave out its `repeat"):
+        metrics.features.train_classifier(endless)
