@@ -304,4 +304,4 @@ def _next_version(path):
         return ""
     entries = [entry.rstrip("/") for entry in tf.io.gfile.listdir(parent or ".")]
     versions = [int(entry) for entry in entries if _VERSION.fullmatch(entry)]
-    return f" (the next version is {max(versions) + 1})"
+    return f" (the next one is `version={max(versions) + 1}`)"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_genzoo.core.fields import Field
@@ -42,6 +44,40 @@ def first_batch(data) -> tuple:
             yield tuple(parts_of(batch))
 
     return first, again()
+
+
+def over_data_sets(verb: Callable) -> Callable:
+    """Decorates a verb of arrays so that it also takes what yields batches.
+
+    Labels of a conditional model are the second part of a batch, unless they are passed.
+    """
+
+    @functools.wraps(verb)
+    def method(self, x, *args, **options):
+        if not yields_batches(x):
+            return verb(self, x, *args, **options)
+        results = []
+        for batch in _all_batches(x):
+            first, *others = (np.asarray(part) for part in parts_of(batch))
+            labels = {} if args or not others or self.num_classes is None else {"labels": others[0]}
+            results.append(verb(self, first, *args, **labels | options))
+        if not results:
+            raise ValueError("`x` must yield at least one batch. Received: an empty data set")
+        return np.concatenate(results)
+
+    return method
+
+
+def _all_batches(data):
+    endless = False
+    if isinstance(data, tf.data.Dataset):
+        endless = data.cardinality() == tf.data.INFINITE_CARDINALITY
+    elif isinstance(data, keras.utils.PyDataset):
+        endless = data.num_batches is None
+        data = data if endless else (data[i] for i in range(data.num_batches))
+    if endless:
+        raise ValueError("`x` must end: leave out its `repeat()`. Received: an endless data set")
+    return data
 
 
 RECEIVED = "Received: other values in a batch"

@@ -143,7 +143,8 @@ class Compiling:
         unknown = sorted(options.keys() - {*OPTIONS})
         if unknown or len(optimizers) > len(self.players):
             names = ", ".join(f"`{name}`" for name in (*self.players, *OPTIONS))
-            hint = "" if unknown[:1] != ["loss"] else "; its loss is an argument of the constructor"
+            about_loss = unknown[:1] == ["loss"] or len(optimizers) > len(self.players)
+            hint = "; its loss is an argument of the constructor" if about_loss else ""
             raise ValueError(
                 f"`compile` of a {type(self).__name__} takes {names}{hint}. "
                 f"Received: {unknown or f'{len(optimizers)} optimizers'}"
@@ -231,6 +232,7 @@ class AdversarialCompiling:
         self,
         generator_optimizer: str | keras.optimizers.Optimizer | None = None,
         discriminator_optimizer: str | keras.optimizers.Optimizer | None = None,
+        *others,
         **options,
     ) -> None:
         """Configures training.
@@ -238,7 +240,8 @@ class AdversarialCompiling:
         Args:
             generator_optimizer: Any Keras optimizer; the paper's by default.
             discriminator_optimizer: Another Keras optimizer; the paper's by default.
+            *others: Refused.
             **options: Keras's `metrics` (of real and generated data, in evaluation),
                 `run_eagerly`, `steps_per_execution` and `jit_compile`.
         """
-        super().compile(generator_optimizer, discriminator_optimizer, **options)
+        super().compile(generator_optimizer, discriminator_optimizer, *others, **options)

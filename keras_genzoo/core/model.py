@@ -292,7 +292,7 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
         version: int | None = None,
         endpoint: str | None = None,
         **kwargs,
-    ) -> None:
+    ) -> str:
         """Writes the trained model for servers and other programs.
 
         Exported functions take and return float32, and compute in it even if the model was trained
@@ -307,8 +307,11 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
             endpoint: The endpoint for the other formats, `"serving_default"` by default.
             **kwargs: Passed to Keras's converter for the other formats.
 
+        Returns:
+            The path that was written: of a SavedModel, that of the version.
+
         Raises:
             FileExistsError: If the version or the file exists; nothing is overwritten.
             ValueError: If an argument does not fit.
         """
-        export.export(self, filepath, format, version=version, endpoint=endpoint, **kwargs)
+        return export.export(self, filepath, format, version=version, endpoint=endpoint, **kwargs)

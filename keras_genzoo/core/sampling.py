@@ -189,6 +189,15 @@ class Sampling:
         return self.draw_in_parts(count, labels, seed)
 
 
+def check_latents(latents, latent_dim: int) -> None:
+    """Raises unless something has the shape of latents, for example if it is data."""
+    if len(latents.shape) != 2 or latents.shape[1] != latent_dim:
+        raise ValueError(
+            f"`inputs` must be latents of shape (batch, {latent_dim}); `sample` draws new data. "
+            f"Received: shape {tuple(latents.shape)}"
+        )
+
+
 class LatentSampling(Sampling):
     """Sampling for models that turn latents from N(0, 1) into data.
 

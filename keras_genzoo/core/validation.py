@@ -41,6 +41,17 @@ def check_positive_int(value, name: str) -> int:
     return int(value)
 
 
+def check_sizes(**arguments) -> None:
+    """Raises unless every argument is a sequence of positive integers, such as widths of layers."""
+    for name, sizes in arguments.items():
+        is_sequence = isinstance(sizes, Sequence) and not isinstance(sizes, str)
+        if not is_sequence or not all(_is_positive_int(size) for size in sizes):
+            raise ValueError(
+                f"`{name}` must be a sequence of positive integers, such as (64, 32). "
+                f"Received: {name}={sizes!r}"
+            )
+
+
 def check_seed(seed) -> int:
     """Returns an integer that TensorFlow takes as a seed."""
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or not 0 <= seed < 2**31:

@@ -90,13 +90,7 @@ def train_classifier(
             classifier there is for other images or another number of classes. This is checked
             before any training.
     """
-    if path is not None and not os.fspath(path).endswith(".keras"):
-        raise ValueError(f"`path` must end in .keras. Received: path={os.fspath(path)!r}")
-    exists = path is not None and os.path.exists(path)
-    if exists and os.path.isdir(path):
-        raise ValueError(f"`path` must not be a directory. Received: path={os.fspath(path)!r}")
-    if path is not None and not exists:
-        check_directory(pathlib.Path(os.path.realpath(path)).parent, "path")
+    exists = path is not None and _check_path(path)
     if exists and dataset is None:
         return keras.saving.load_model(path)
     shape, classes = _check_labelled_images(dataset)
@@ -119,6 +113,24 @@ def train_classifier(
         with dispensable(path), replacing(path) as temporary:
             model.save(temporary)
     return model
+
+
+def _check_path(path) -> bool:
+    """Checks the path of a classifier; returns whether there is one already."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise ValueError(
+            "`path` must be a path. Pass images and labels as one data set: "
+            "`tf.data.Dataset.from_tensor_slices((images, labels)).batch(64)`. "
+            f"Received: path of type {type(path).__name__}"
+        )
+    if not os.fspath(path).endswith(".keras"):
+        raise ValueError(f"`path` must end in .keras. Received: path={os.fspath(path)!r}")
+    exists = os.path.exists(path)
+    if exists and os.path.isdir(path):
+        raise ValueError(f"`path` must not be a directory. Received: path={os.fspath(path)!r}")
+    if not exists:
+        check_directory(pathlib.Path(os.path.realpath(path)).parent, "path")
+    return exists
 
 
 def _build_classifier(shape, classes):

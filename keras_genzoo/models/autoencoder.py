@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import keras
 
 from keras_genzoo import networks
+from keras_genzoo.core.validation import check_sizes
 from keras_genzoo.models.encoder_decoder import EncoderDecoder
 
 
@@ -16,7 +17,8 @@ class Autoencoder(EncoderDecoder):
 
     It is undercomplete if `latent_dim` is smaller than the number of features, overcomplete if it
     is larger, and deep with several `hidden_units`. It minimises the squared error, averaged over
-    the features of an example.
+    the features of an example. `fit(x, target)` trains it to map data to others of the same shape,
+    such as noisy to clean ones; all autoencoders can.
 
     Args:
         data_shape: `(features,)` or `(height, width, channels)`.
@@ -55,6 +57,7 @@ class Autoencoder(EncoderDecoder):
         **kwargs,
     ):
         super().__init__(data_shape, latent_dim, **kwargs)
+        check_sizes(hidden_units=hidden_units)
         self.hidden_units = tuple(hidden_units)
         self.build_networks(encoder, decoder)
 

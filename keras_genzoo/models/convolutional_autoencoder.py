@@ -53,7 +53,9 @@ class ConvolutionalAutoencoder(EncoderDecoder):
     ):
         super().__init__(validation.check_image_shape(image_shape), latent_dim, **kwargs)
         self.image_shape = self.data_shape
-        self.filters = tuple(filters or networks.autoencoder_filters(self.image_shape))
+        filters = networks.autoencoder_filters(self.image_shape) if filters is None else filters
+        validation.check_sizes(filters=filters)
+        self.filters = tuple(filters)
         self.build_networks(encoder, decoder)
 
     def default_encoder(self):

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_genzoo import networks
 from keras_genzoo.core import validation
+from keras_genzoo.core.batches import over_data_sets
 from keras_genzoo.core.fields import Labels, Target, Vectors, data_field
 from keras_genzoo.core.model import GenerativeModel
 from keras_genzoo.serving.endpoints import Endpoint
@@ -81,15 +82,18 @@ class EncoderDecoder(GenerativeModel):
     def default_optimizers(self):
         return {"optimizer": keras.optimizers.Adam(1e-3)}
 
-    def compile(self, optimizer: str | keras.optimizers.Optimizer | None = None, **options) -> None:
+    def compile(
+        self, optimizer: str | keras.optimizers.Optimizer | None = None, *others, **options
+    ) -> None:
         """Configures training.
 
         Args:
             optimizer: Any Keras optimizer; Adam with learning rate 0.001 by default.
+            *others: Refused.
             **options: Keras's `metrics` (of the data and its reconstruction), `run_eagerly`,
                 `steps_per_execution` and `jit_compile`.
         """
-        super().compile(optimizer, **options)
+        super().compile(optimizer, *others, **options)
 
     def call(self, inputs, training=False):
         """Reconstructs data, or `[data, labels]`; differentiable."""
@@ -158,8 +162,9 @@ class EncoderDecoder(GenerativeModel):
         """Returns the data that the generative metrics compare with real data."""
         return reconstruction
 
+    @over_data_sets
     def encode(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-        """Encodes data `(n, *data_shape)` to codes `(n, latent_dim)`, float32."""
+        """Encodes data `(n, *data_shape)`, or a data set of them, to codes `(n, latent_dim)`."""
         labels, convert = self.check_data(x, labels), self.data_field.convert
         return self.in_batches(lambda x, y: self.encode_step(convert(x), y, False), x, labels)
 
@@ -170,11 +175,13 @@ class EncoderDecoder(GenerativeModel):
         convert = self.codes_field.convert
         return self.in_batches(lambda z, y: self.decode_step(convert(z), y, False), codes, labels)
 
+    @over_data_sets
     def reconstruct(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Encodes and decodes data `(n, *data_shape)`; float32 of the same shape."""
         labels = self.check_data(x, labels)
         return self.in_batches(lambda x, y: self.reconstruct_step(x, y, False), x, labels)
 
+    @over_data_sets
     def anomaly_score(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Returns the mean squared error of the reconstruction, `(n,)`; higher is stranger."""
         labels = self.check_data(x, labels)

@@ -14,7 +14,7 @@ from keras_genzoo.core.compiling import AdversarialCompiling
 from keras_genzoo.core.fields import Labels, data_field
 from keras_genzoo.core.model import GenerativeModel
 from keras_genzoo.core.moving_average import MovingAverage
-from keras_genzoo.core.sampling import LatentSampling
+from keras_genzoo.core.sampling import LatentSampling, check_latents
 from keras_genzoo.networks.discriminator_view import DiscriminatorView
 
 
@@ -117,8 +117,7 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
             self.default_discriminator() if discriminator is None else discriminator
         )
         self._check_networks(generator, discriminator)
-        self.ema_half_life = ema_half_life
-        self.average = None
+        self.ema_half_life, self.average = ema_half_life, None
         if ema_half_life is not None:
             self.average = MovingAverage(self.generator, ema_half_life, "generator")
 
@@ -175,6 +174,7 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
     def call(self, inputs, training=False):
         """Maps latents, or `[latents, labels]`, to data; differentiable."""
         latents, labels = inputs if isinstance(inputs, (list, tuple)) else (inputs, None)
+        check_latents(latents, self.latent_dim)
         return self.generate(latents, labels, training)
 
     def generate(self, latents, labels, training):

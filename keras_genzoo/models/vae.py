@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from keras_genzoo import networks
 from keras_genzoo.core.annealing import Annealed
+from keras_genzoo.core.batches import over_data_sets
 from keras_genzoo.core.sampling import LatentSampling
 from keras_genzoo.core.validation import check_positive_int, check_shape
 from keras_genzoo.layers import likelihoods
@@ -165,10 +166,9 @@ class VAE(LatentSampling, EncoderDecoder):
         seed: int | None = None,
         mean: bool | None = None,
     ) -> np.ndarray:
-        """Draws z from N(0, 1) and then x from p(x|z).
+        """Draws z from N(0, 1) and then x from p(x|z); takes what all models take, and `mean`.
 
         Args:
-            num_samples, labels, seed: As for all models.
             mean: Whether to return E[x|z] in place of the draw; `samples_means` by default.
         """
         before = self.samples_means
@@ -196,6 +196,7 @@ class VAE(LatentSampling, EncoderDecoder):
         loss = reconstruction_loss + self.beta * kl
         return loss, self.density.mean(parameters), logs
 
+    @over_data_sets
     def anomaly_score(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Returns -log p(x|z) at the posterior's mean plus the KL divergence, `(n,)`, nats."""
         labels = self.check_data(x, labels)
@@ -207,6 +208,7 @@ class VAE(LatentSampling, EncoderDecoder):
         parameters = self.parameters(mean, labels, training=False)
         return gaussian_kl(mean, log_variance) - self.density.log_prob(x, parameters)
 
+    @over_data_sets
     def log_likelihood(
         self,
         x: np.ndarray,
@@ -216,16 +218,14 @@ class VAE(LatentSampling, EncoderDecoder):
     ) -> np.ndarray:
         """Returns the importance-weighted bound log 1/K Σₖ p(x|zₖ) p(zₖ) / q(zₖ|x), zₖ ~ q(z|x).
 
-        In expectation it rises with K towards log p(x), and is the ELBO for K = 1.
+        In expectation it rises with K towards log p(x), and is the ELBO for K = 1. The result is
+        `(n,)`, in nats.
 
         Args:
-            x: Data `(n, *data_shape)`.
+            x: Data `(n, *data_shape)`, or a data set of them.
             num_samples: K.
             labels: For a conditional model, integers `(n,)`.
             seed: The same int gives the same estimate.
-
-        Returns:
-            `(n,)`, nats.
 
         Reference: Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, ICLR 2016.
         """

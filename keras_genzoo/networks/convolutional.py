@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from keras_genzoo.core.validation import check_sizes
 from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
 from keras_genzoo.networks.conditioning import (
     append_labels,
@@ -84,6 +85,7 @@ def _downsample(
     minibatch_stddev=None,
 ):
     """Maps images in [0, 1] to the flattened features of the last stage."""
+    check_sizes(filters=filters)
     x = layers.Rescaling(2.0, -1.0)(image)
     for stage, width in enumerate(filters):
         # DCGAN has no batch normalization in the discriminator's first layer.
@@ -103,6 +105,7 @@ def _downsample(
 def _upsample(x, image_shape, filters, *, dcgan):
     """Maps vectors to the output of the last stage, cropped to the size of the image."""
     height, width, channels = image_shape
+    check_sizes(filters=filters)
     rows, columns = (-(-size // 2 ** len(filters)) for size in (height, width))
     x = layers.Dense(rows * columns * filters[-1], use_bias=False, **_weight_options(dcgan))(x)
     x = layers.Reshape((rows, columns, filters[-1]))(x)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from keras_genzoo.core.validation import check_sizes
 from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
 from keras_genzoo.networks.conditioning import (
     append_labels,
@@ -31,8 +32,9 @@ def _flat_input(data_shape, packing=1):
     return data, layers.Flatten()(layers.Rescaling(2.0, -1.0)(data))
 
 
-def _hidden(x, units):
-    for width in units:
+def _hidden(x, hidden_units):
+    check_sizes(hidden_units=hidden_units)
+    for width in hidden_units:
         x = layers.ReLU()(layers.Dense(width, kernel_initializer="he_normal")(x))
     return x
 
@@ -125,6 +127,7 @@ def dense_discriminator(
     data, x = _flat_input(data_shape, packing)
     labels = None if num_classes is None else label_input(packing)
     wrap = SpectralNormalization if spectral_normalization else lambda layer: layer
+    check_sizes(hidden_units=hidden_units)
     for i, width in enumerate(hidden_units):
         if minibatch_stddev is not None and i == len(hidden_units) - 1:
             x = MinibatchStandardDeviation(minibatch_stddev)(x)

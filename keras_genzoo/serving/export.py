@@ -41,6 +41,7 @@ def export(model, filepath, format="tf_saved_model", *, version=None, endpoint=N
     _check_endpoint_arguments(model, filepath, format, name, kwargs)
     _warn_if_untrained(model)
     _export_endpoint(model, filepath, format, name, kwargs)
+    return filepath
 
 
 def description(model) -> dict:
@@ -90,6 +91,7 @@ def _export_saved_model(model, directory, verbose=False):
             file.write(json.dumps(description(model), indent=2) + "\n")
     if verbose:
         print(f"{directory}: {', '.join(endpoints)}")
+    return directory
 
 
 def _check_endpoint_arguments(model, filepath, format, name, kwargs):

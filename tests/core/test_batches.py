@@ -105,3 +105,21 @@ def test_generators_of_every_form(form):
     model.compile()
     model.fit(batches, verbose=0)
     assert model.optimizer.iterations == (4 if form == "a data set" else 2)
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_verbs_take_data_sets(conditional):
+    model = genzoo.VAE((6, 5, 1), 2, num_classes=3 if conditional else None)
+    labels = LABELS if conditional else None
+    data = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).batch(24)
+    for verb in (model.encode, model.reconstruct, model.anomaly_score):
+        expected = verb(IMAGES) if labels is None else verb(IMAGES, labels)
+        np.testing.assert_allclose(verb(data), expected, rtol=1e-5, atol=1e-5)
+    assert model.log_likelihood(data, num_samples=2).shape == (64,)
+    generator = iter([IMAGES[:10], IMAGES[10:]])
+    if not conditional:
+        np.testing.assert_allclose(model.encode(generator), model.encode(IMAGES), rtol=1e-4)
+    with pytest.raises(ValueError, match="`x` must end"):
+        model.encode(data.repeat())
+    with pytest.raises(ValueError, match="`x` must yield at least one batch"):
+        model.encode(data.take(0))

@@ -663,3 +663,41 @@ def test_encoders_of_a_sparse_autoencoder_give_rates():
     genzoo.SparseAutoencoder((2,), 4, kl_weight=0, l1_weight=0.1, encoder=encoder)
     encoder = ending("argument", (2,), (4,), keras.activations.hard_sigmoid)
     genzoo.SparseAutoencoder((2,), 4, encoder=encoder)
+
+
+@pytest.mark.parametrize("sizes", [5, "64", (64, 0), (64, 2.5), (True,)])
+def test_bad_sizes(sizes):
+    for build in (
+        lambda: genzoo.Autoencoder((8, 8, 1), hidden_units=sizes),
+        lambda: genzoo.networks.dense_decoder((8,), 2, hidden_units=sizes),
+    ):
+        with pytest.raises(ValueError, match="`hidden_units` must be a sequence of positive int"):
+            build()
+    for build in (
+        lambda: genzoo.ConvolutionalAutoencoder((8, 8, 1), filters=sizes),
+        lambda: genzoo.networks.generator((8, 8, 1), 2, filters=sizes),
+        lambda: genzoo.networks.discriminator((8, 8, 1), filters=sizes),
+    ):
+        with pytest.raises(ValueError, match="`filters` must be a sequence of positive integers"):
+            build()
+
+
+def test_a_loss_that_is_passed_to_compile_by_place():
+    with pytest.raises(ValueError, match="its loss is an argument of the constructor"):
+        genzoo.Autoencoder((2,)).compile("adam", "mse")
+    with pytest.raises(ValueError, match="its loss is an argument of the constructor"):
+        genzoo.GAN((2,)).compile("adam", "adam", "hinge")
+
+
+def test_data_are_no_latents():
+    model = genzoo.GAN((8, 8, 1), 4)
+    with pytest.raises(
+        ValueError, match=r"must be latents of shape \(batch, 4\); `sample`"
+    ):
+        model.predict(np.zeros((2, 8, 8, 1), "float32"), verbose=0)
+    assert model.predict(np.zeros((2, 4), "float32"), verbose=0).shape == (2, 8, 8, 1)
+
+
+def test_labels_are_no_path():
+    with pytest.raises(ValueError, match=r"`path` must be a path\. Pass images and labels"):
+        genzoo.metrics.features.train_classifier(np.zeros((4, 8, 8, 1)), np.zeros(4))

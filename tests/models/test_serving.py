@@ -201,7 +201,7 @@ def test_a_version_is_never_overwritten(path, version, tmp_path):
     kept.parent.mkdir(parents=True)
     kept.write_text("mine")
     (tmp_path / "model" / "7").mkdir()
-    with pytest.raises(FileExistsError, match=r"must not exist yet \(the next version is 8\)"):
+    with pytest.raises(FileExistsError, match=r"not exist yet \(the next one is `version=8`\)"):
         small().export(tmp_path / path, version=version)
     assert kept.read_text() == "mine"
     assert sorted(os.listdir(tmp_path / "model")) == ["1", "7"]
@@ -255,7 +255,7 @@ def test_an_object_store(tmp_path):
     inputs, expected = questions(model)["encode"]
     answer = loaded.signatures["encode"](**{k: tf.constant(v) for k, v in inputs.items()})["codes"]
     np.testing.assert_allclose(answer, expected, atol=1e-5)
-    with pytest.raises(FileExistsError, match="the next version is 2"):
+    with pytest.raises(FileExistsError, match="the next one is `version=2`"):
         model.export("ram://bucket/model")
     with pytest.raises(ValueError, match="writes to a local file"):
         model.export("ram://bucket/model.onnx", format="onnx")
@@ -574,3 +574,11 @@ def test_predict_requests(name, models, tmp_path):
     if "sample" in graph.signature_def:
         optional = {"seed"} if model.num_classes is None else {"num_samples", "labels", "seed"}
         assert set(graph.signature_def["sample"].defaults) == optional
+
+
+def test_the_written_path_is_returned(tmp_path):
+    model = small()
+    model.compile()
+    model.fit(np.zeros((32, *model.data_shape), "float32"), verbose=0)
+    assert model.export(tmp_path / "model") == str(tmp_path / "model" / "1")
+    assert model.export(tmp_path / "model", version=5) == str(tmp_path / "model" / "5")
