@@ -691,9 +691,7 @@ def test_a_loss_that_is_passed_to_compile_by_place():
 
 def test_data_are_no_latents():
     model = genzoo.GAN((8, 8, 1), 4)
-    with pytest.raises(
-        ValueError, match=r"must be latents of shape \(batch, 4\); `sample`"
-    ):
+    with pytest.raises(ValueError, match=r"must be latents of shape \(batch, 4\); `sample`"):
         model.predict(np.zeros((2, 8, 8, 1), "float32"), verbose=0)
     assert model.predict(np.zeros((2, 4), "float32"), verbose=0).shape == (2, 8, 8, 1)
 
