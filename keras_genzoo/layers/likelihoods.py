@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_genzoo.core.replicas import global_mean, sum_over_replicas
-from keras_genzoo.core.validation import check_positive, resolve
+from keras_genzoo.core.validation import check_range, resolve
 from keras_genzoo.layers.standardization import Standardization
 
 
@@ -89,7 +89,7 @@ class GaussianLikelihood(keras.layers.Layer):
     def __init__(self, stddev: float | None = None, **kwargs):
         super().__init__(**kwargs)
         if stddev is not None:
-            check_positive(stddev=stddev)
+            check_range("(0, inf)", stddev=stddev)
         self.stddev = stddev
         start = keras.initializers.Constant(0.0 if stddev is None else math.log(stddev))
         options = {"shape": (), "dtype": "float32", "trainable": False}
