@@ -109,7 +109,7 @@ def test_models_have_examples():
         item = getattr(genzoo, name)
         if inspect.isclass(item) and item.__module__.startswith("keras_genzoo.models"):
             assert SNIPPET.search(inspect.cleandoc(item.__doc__)), name
-            assert "Differs from the paper" in " ".join(item.__doc__.split()), name
+            assert re.search(r"Differs\s+from\s+the\s+(paper|notes)", item.__doc__), name
 
 
 def test_links_and_pictures_exist():

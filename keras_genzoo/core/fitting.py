@@ -36,6 +36,12 @@ class Fitting:
         """Whether the model trains on several machines."""
         return isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
+    @property
+    def compiles_by_xla(self) -> bool:
+        """Whether XLA compiles the steps."""
+        on_tpu = isinstance(self.distribute_strategy, tf.distribute.TPUStrategy)
+        return on_tpu or bool(self.jit_compile)
+
     def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
         """Keras's `fit`, after a check of the data.
 

@@ -183,7 +183,7 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
         optimizer = getattr(self, next(iter(self.players)), None)
         steps = 0 if optimizer is None else tf.convert_to_tensor(optimizer.iterations)
         return tuple(
-            self.batch_check.convert(field, part, steps, in_xla=bool(self.jit_compile))
+            self.batch_check.convert(field, part, steps, in_xla=self.compiles_by_xla)
             for field, part in zip(self.fields, parts, strict=False)
         )
 

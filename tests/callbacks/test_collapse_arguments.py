@@ -35,6 +35,9 @@ def test_arguments_are_checked(arguments, message):
 
 
 def test_paths_that_cannot_be_written_raise_at_construction(tmp_path, monkeypatch):
+    def refuse(dir):
+        raise PermissionError
+
     (tmp_path / "file").write_text("")
     for make in (
         lambda path: CollapseMonitor(POINTS, picture=path / "monitor.png"),
@@ -44,7 +47,7 @@ def test_paths_that_cannot_be_written_raise_at_construction(tmp_path, monkeypatc
         with pytest.raises(ValueError, match=r"files can be written, and '.*file' is not"):
             make(tmp_path / "file" / "new")
         with monkeypatch.context() as patch:
-            patch.setattr("os.access", lambda path, mode: path != tmp_path)
+            patch.setattr("tempfile.TemporaryFile", refuse)
             with pytest.raises(ValueError, match=r"files can be written, and .* is not. Received"):
                 make(tmp_path / "new")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -167,8 +167,8 @@ def test_denoising_shows_the_corrupted_images_and_reconstructs_them(tmp_path, wh
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e9])
 def test_a_diverged_model_is_drawn(tmp_path, value):
     class Diverged(Sampler):
-        def sample(self, **options):
-            return np.full_like(super().sample(**options), value)
+        def sample(self, *args, **options):
+            return np.full_like(super().sample(*args, **options), value)
 
     fit(Diverged((4, 4, 1)), SampleGrid(tmp_path, num_samples=1))
     picture = read(tmp_path / "epoch_0001.png")

@@ -135,7 +135,7 @@ NOT_ON_TPU = {"Where", "Unique", "UniqueV2", "BooleanMask", "PyFunc", "EagerPyFu
 @pytest.mark.parametrize("name", CASES)
 def test_steps_hold_nothing_that_tpus_lack(name):
     """The contract compiles them by XLA, which knows no other shapes than static ones."""
-    model = CASES[name].make()
+    model = CASES[name].make(jit_compile=True)  # as on a TPU
     data = next(iter(CASES[name].dataset(model, 20).unbatch().batch(20, drop_remainder=True)))
     for step in (model.train_step, model.test_step):
         graph = tf.function(step).get_concrete_function(data).graph.as_graph_def()
