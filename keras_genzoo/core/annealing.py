@@ -37,8 +37,10 @@ class Annealed:
             raise AttributeError(self.name)
         if callable(state.value):
             value = state.value(tf.convert_to_tensor(state.steps))
+        elif tf.executing_eagerly() or state.variable is None:
+            value = state.value
         else:
-            value = state.value if tf.executing_eagerly() else tf.convert_to_tensor(state.variable)
+            value = tf.convert_to_tensor(state.variable)
         return float(value) if tf.executing_eagerly() else value
 
     def __set__(self, owner, value):
@@ -46,22 +48,34 @@ class Annealed:
         number = float(value(0)) if is_schedule else value
         check_range(self.interval, **{self.name: number})
         if self.key not in vars(owner):
-            variable = tf.Variable(
-                number,
-                dtype=tf.float32,
-                trainable=False,
-                aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-            )
             # A namespace, because Keras would save a variable.
-            vars(owner)[self.key] = types.SimpleNamespace(variable=variable, steps=0)
+            vars(owner)[self.key] = types.SimpleNamespace(value=value, variable=None, steps=0)
         state = vars(owner)[self.key]
-        if callable(getattr(state, "value", None)) != is_schedule and hasattr(state, "value"):
+        if callable(state.value) != is_schedule:
             raise ValueError(
                 f"`{self.name}` can't change between a number and a schedule. "
                 f"Received: {value!r:.80}"
             )
         state.value = value
-        state.variable.assign(number)
+        if state.variable is not None:
+            state.variable.assign(number)
+
+    def prepare(self, owner, steps) -> None:
+        """Makes the attribute of an object ready to be read in a compiled step.
+
+        Args:
+            owner: The object.
+            steps: The variable that counts the training steps, for schedules.
+        """
+        state = vars(owner)[self.key]
+        state.steps = steps
+        # Not before: several workers must be connected before the first variable is made.
+        state.variable = tf.Variable(
+            float(state.value(0)) if callable(state.value) else state.value,
+            dtype=tf.float32,
+            trainable=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
 
 
 def annealed_of(owner) -> list[Annealed]:
@@ -75,7 +89,7 @@ def stored_value(owner, name: str):
     return vars(owner)[f"_annealed_{name}"].value if name in names else getattr(owner, name)
 
 
-def count_steps_by(owner, steps) -> None:
-    """Lets the schedules of an object read the number of steps from a variable."""
+def prepare_annealing(owner, steps) -> None:
+    """Makes all annealed attributes of an object ready; see `Annealed.prepare`."""
     for attribute in annealed_of(owner):
-        vars(owner)[attribute.key].steps = steps
+        attribute.prepare(owner, steps)

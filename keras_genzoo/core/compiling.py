@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo.core import keras_internals
-from keras_genzoo.core.annealing import count_steps_by
+from keras_genzoo.core.annealing import prepare_annealing
 from keras_genzoo.core.keras_internals import activity_losses, flatten_layers
 from keras_genzoo.core.optimizers import OptimizerGroup, without_loss_scale
 from keras_genzoo.core.replicas import global_mean
@@ -204,7 +204,7 @@ class Compiling:
             keras_internals.differ_by_replica(generator)
         steps = getattr(self, next(iter(chosen))).iterations
         for part in (self, *vars(self).values()):
-            count_steps_by(part, steps)
+            prepare_annealing(part, steps)
         self.build_metrics()
 
     def _given_optimizers(self, optimizers):
