@@ -91,7 +91,8 @@ class Minimax(AdversarialLoss):
 
         It minimises softplus(-s) + ε s + softplus(s), which is so where sigmoid(s) = (1 - ε) / 2.
         """
-        return ops.log1p(-self.label_smoothing) - ops.log1p(self.label_smoothing)
+        boundary = ops.log1p(-self.label_smoothing) - ops.log1p(self.label_smoothing)
+        return float(boundary) if tf.executing_eagerly() else boundary
 
     def discriminator_loss(self, real_scores, fake_scores):
         # The cross-entropy of a logit s with a target t is softplus(s) - t s.
