@@ -1,4 +1,4 @@
-"""Numbers that people change during training: weights of terms, smoothing, half-lives."""
+"""Numbers that people change during training: weights of terms and label smoothing."""
 
 from __future__ import annotations
 

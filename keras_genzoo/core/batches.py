@@ -135,7 +135,7 @@ class BatchCheck:
         if faults.any():
             self.faults.assign(tf.zeros_like(self.faults))
             message = self.messages[faults.argmax()]
-            raise ValueError(f"{message} {RECEIVED}: {faults.max()} of this epoch")
+            raise ValueError(f"{message} {RECEIVED}, in {faults.max()} of this epoch")
 
     @staticmethod
     @contextlib.contextmanager

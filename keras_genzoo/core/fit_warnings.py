@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_genzoo.core.batches import first_batch, parts_of, yields_batches
 from keras_genzoo.core.fields import Images
+from keras_genzoo.core.optimizers import surround
 from keras_genzoo.layers.standardization import batches_of, feature_statistics
 
 # The largest standard deviation with which default networks and rates train well, and how much
@@ -43,11 +44,7 @@ class _WarnOfNaN(keras.callbacks.Callback):
 
 def with_nan_warning(model, callbacks):
     """Adds a warning of losses that are not finite to the callbacks of `fit`."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):  # which is itself a callback
-        return keras.callbacks.CallbackList(
-            [_WarnOfNaN(), callbacks], model=model, **(callbacks.params or {})
-        )
-    return [_WarnOfNaN(), *tf.nest.flatten(callbacks or [])]
+    return surround(model, callbacks, [_WarnOfNaN()])
 
 
 def warn_of_scales(model, x):

@@ -33,12 +33,12 @@ class Fitting:
 
     @property
     def has_several_workers(self) -> bool:
-        """Whether the model trains on several machines."""
+        """True if the model trains on several machines."""
         return isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
     @property
     def compiles_by_xla(self) -> bool:
-        """Whether XLA compiles the steps."""
+        """True if XLA compiles the steps."""
         on_tpu = isinstance(self.distribute_strategy, tf.distribute.TPUStrategy)
         return on_tpu or bool(self.jit_compile)
 

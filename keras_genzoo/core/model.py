@@ -280,7 +280,7 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
 
     @property
     def was_trained(self) -> bool:
-        """Whether the model has taken a training step, or its weights come from a file."""
+        """True if the model has taken a training step, or its weights come from a file."""
         optimizers = [getattr(self, player, None) for player in self.players]
         return self._was_trained or any(o is not None and o.iterations > 0 for o in optimizers)
 

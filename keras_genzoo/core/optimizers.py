@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -220,12 +220,21 @@ def with_optimizer_callbacks(model, callbacks):
     Returns:
         A new list of callbacks, or a new `CallbackList` around one.
     """
-    is_list = isinstance(callbacks, keras.callbacks.CallbackList)
-    given = _given(callbacks)
     # Averages come first, so that callbacks that restore weights at the end run later.
-    chosen = [_AverageWeights(), *([callbacks] if is_list else given)]
-    if any(isinstance(callback, keras.callbacks.TerminateOnNaN) for callback in given):
-        chosen.append(_TerminateOnNaN())
-    if is_list:  # a `CallbackList` is itself a callback
-        return keras.callbacks.CallbackList(chosen, model=model, **(callbacks.params or {}))
-    return chosen
+    first, last = [_AverageWeights()], []
+    if any(isinstance(c, keras.callbacks.TerminateOnNaN) for c in _given(callbacks)):
+        last = [_TerminateOnNaN()]
+    return surround(model, callbacks, first, last)
+
+
+def surround(model, callbacks, first: list, last: Sequence = ()):
+    """Adds callbacks before and after those of the user, which stay as they are.
+
+    Returns:
+        A new list of callbacks, or a new `CallbackList` around one.
+    """
+    if isinstance(callbacks, keras.callbacks.CallbackList):  # which is itself a callback
+        return keras.callbacks.CallbackList(
+            [*first, callbacks, *last], model=model, **(callbacks.params or {})
+        )
+    return [*first, *tf.nest.flatten(callbacks or []), *last]

@@ -41,7 +41,7 @@ class Standardization(keras.layers.Layer):
 
     @property
     def adapted(self) -> bool:
-        """Whether the statistics are those of some data."""
+        """True if the statistics are those of some data."""
         return bool(self.count.numpy() > 0)
 
     def adapt(self, data) -> None:

@@ -183,7 +183,11 @@ class EncoderDecoder(GenerativeModel):
 
     @over_data_sets
     def anomaly_score(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-        """Returns the mean squared error of the reconstruction, `(n,)`; higher is stranger."""
+        """Returns a score of each example, float32 `(n,)`; higher is stranger.
+
+        It is the mean squared error of the reconstruction. Of a `VAE` it is -log p(x|z) at the
+        posterior's mean plus the KL divergence, in nats.
+        """
         labels = self.check_data(x, labels)
         return self.in_batches(self.anomaly_step, x, labels)
 

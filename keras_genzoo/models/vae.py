@@ -196,12 +196,6 @@ class VAE(LatentSampling, EncoderDecoder):
         loss = reconstruction_loss + self.beta * kl
         return loss, self.density.mean(parameters), logs
 
-    @over_data_sets
-    def anomaly_score(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-        """Returns -log p(x|z) at the posterior's mean plus the KL divergence, `(n,)`, nats."""
-        labels = self.check_data(x, labels)
-        return self.in_batches(self.anomaly_step, x, labels)
-
     def anomaly_step(self, x, labels):
         x = self.data_field.convert(x)
         mean, log_variance = self.posterior(x, labels)

@@ -1,4 +1,4 @@
-"""What `fit` warns of, in every model."""
+"""The warnings of `fit`, in every model."""
 
 import warnings
 

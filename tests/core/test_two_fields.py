@@ -1,4 +1,4 @@
-"""What a model of two fields gets from the base; the contract has its distribution and resuming."""
+"""The base of a model of two fields; the contract has its distribution and resuming."""
 
 import keras
 import numpy as np

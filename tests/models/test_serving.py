@@ -582,3 +582,28 @@ def test_the_written_path_is_returned(tmp_path):
     model.fit(np.zeros((32, *model.data_shape), "float32"), verbose=0)
     assert model.export(tmp_path / "model") == str(tmp_path / "model" / "1")
     assert model.export(tmp_path / "model", version=5) == str(tmp_path / "model" / "5")
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 4, 1), (3, 8, 8, 3), (3, 64)])
+def test_servers_refuse_another_shape(tmp_path, shape):
+    """Also of the same size, and by a client that does not compare it with the signature."""
+    from tensorflow.python.client.pywrap_tf_session import TF_SessionRun_wrapper
+
+    model = genzoo.Autoencoder((8, 8, 1), 4, (8,))
+    with pytest.warns(UserWarning, match="no training step"):
+        path = model.export(tmp_path / "model")
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
+        signature = tf.compat.v1.saved_model.load(session, ["serve"], path).signature_def
+        signature = signature["serving_default"]
+        (x,), (y,) = (
+            [graph.get_tensor_by_name(info.name)._as_tf_output() for info in infos.values()]
+            for infos in (signature.inputs, signature.outputs)
+        )
+
+        def ask(shape):
+            data = np.zeros(shape, "float32")
+            return TF_SessionRun_wrapper(session._session, None, {x: data}, [y], [], None)[0]
+
+        assert ask((3, 8, 8, 1)).shape == (3, 8, 8, 1)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible with expected"):
+            ask(shape)

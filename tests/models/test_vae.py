@@ -414,15 +414,6 @@ def test_the_log_variance_is_bounded_everywhere():
         assert np.isfinite(values).all()
 
 
-def test_noise_of_many_pixels_does_not_diverge():
-    keras.utils.set_random_seed(0)
-    x = np.random.default_rng(0).integers(0, 256, (64, 64, 64, 3), dtype="uint8")
-    model = genzoo.VAE((64, 64, 3))
-    model.compile()
-    history = model.fit(x, batch_size=16, epochs=1, verbose=0).history
-    assert history["kl_loss"][0] < 500
-
-
 def test_replicas_fit_one_gaussian_scale(two_replicas):
     scales = []
     for scope in (tf.distribute.get_strategy(), two_replicas):
