@@ -73,8 +73,9 @@ def test_whatever_changes_is_seen():
 
     model = Scaled((2,), 3)
     before = model.sample(4, seed=0)
-    model.scale = 2.0
-    np.testing.assert_allclose(model.sample(4, seed=0), 2 * before, rtol=1e-6)
+    for scale in (2.0, 3.0):  # a new attribute, and a new value of one
+        model.scale = scale
+        np.testing.assert_allclose(model.sample(4, seed=0), scale * before, rtol=1e-6)
 
     layers = [keras.Input((3,)), keras.layers.Dense(2)]
     model = genzoo.GAN((2,), 3, generator=keras.Sequential(layers))
