@@ -5,6 +5,7 @@ from keras_genzoo.layers.augmentation import (
     DifferentiableAugmentation,
     InstanceNoise,
 )
+from keras_genzoo.layers.batch_normalization import BatchNormalization
 from keras_genzoo.layers.corruption import MaskingNoise, SaltAndPepper
 from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
 from keras_genzoo.layers.likelihoods import BernoulliLikelihood, GaussianLikelihood
@@ -13,6 +14,7 @@ from keras_genzoo.layers.standardization import Standardization
 
 __all__ = [
     "AdaptiveAugmentation",
+    "BatchNormalization",
     "BernoulliLikelihood",
     "DifferentiableAugmentation",
     "GaussianLikelihood",

@@ -16,6 +16,7 @@ import keras
 from keras import layers
 
 from keras_genzoo.core.validation import check_sizes
+from keras_genzoo.layers.batch_normalization import BatchNormalization
 from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
 from keras_genzoo.networks.conditioning import (
     append_labels,
@@ -69,7 +70,7 @@ def _normalize(x, dcgan: bool):
     gamma = keras.initializers.RandomNormal(1.0, 0.02) if dcgan else "ones"
     # The momentum is low because these networks change faster than classifiers. The statistics are
     # synchronized so that N replicas take the same step as one.
-    return layers.BatchNormalization(
+    return BatchNormalization(
         momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, synchronized=True
     )(x)
 
