@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_genzoo.core.decoding import Decoding
 from keras_genzoo.core.fields import Scalar, Vectors
 from keras_genzoo.core.keras_internals import flatten_layers
 from keras_genzoo.core.validation import check_positive_int, check_seed
@@ -198,11 +199,17 @@ def check_latents(latents, latent_dim: int) -> None:
         )
 
 
-class LatentSampling(Sampling):
+class LatentSampling(Sampling, Decoding):
     """Sampling for models that turn latents from N(0, 1) into data.
 
     A subclass has `latent_dim`, and `generate(latents, labels, training)`.
     """
+
+    interpolation_path = "spherical"
+
+    def decode_step(self, codes, labels, training):
+        """Generates data of given latents."""
+        return self.generate(codes, labels, training)
 
     def draw(self, count, labels, seed):
         latents = tf.random.stateless_normal((count, self.latent_dim), seed)

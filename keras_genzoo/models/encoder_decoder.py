@@ -12,12 +12,13 @@ import tensorflow as tf
 from keras_genzoo import networks
 from keras_genzoo.core import validation
 from keras_genzoo.core.batches import over_data_sets
-from keras_genzoo.core.fields import Labels, Target, Vectors, data_field
+from keras_genzoo.core.decoding import Decoding
+from keras_genzoo.core.fields import Labels, Target, data_field
 from keras_genzoo.core.model import GenerativeModel
 from keras_genzoo.serving.endpoints import Endpoint
 
 
-class EncoderDecoder(GenerativeModel):
+class EncoderDecoder(Decoding, GenerativeModel):
     """The base of the autoencoders; by default it minimises the squared error.
 
     A subclass calls `build_networks` at the end of its constructor, and overrides what its paper
@@ -31,7 +32,7 @@ class EncoderDecoder(GenerativeModel):
         **kwargs: Passed to Keras, such as `name`.
     """
 
-    verbs = frozenset({"encode", "decode", "reconstruct", "anomaly_score"})
+    verbs = frozenset({"encode", "reconstruct", "anomaly_score"})
     players = {"optimizer": ("encoder", "decoder")}
     log_names = ("loss",)
 
@@ -168,13 +169,6 @@ class EncoderDecoder(GenerativeModel):
         labels, convert = self.check_data(x, labels), self.data_field.convert
         return self.in_batches(lambda x, y: self.encode_step(convert(x), y, False), x, labels)
 
-    def decode(self, codes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
-        """Decodes codes `(n, latent_dim)` to data `(n, *data_shape)`, float32."""
-        self.codes_field.check(codes, "codes")
-        labels = self.check_labels(labels, len(codes))
-        convert = self.codes_field.convert
-        return self.in_batches(lambda z, y: self.decode_step(convert(z), y, False), codes, labels)
-
     @over_data_sets
     def reconstruct(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Encodes and decodes data `(n, *data_shape)`; float32 of the same shape."""
@@ -195,11 +189,6 @@ class EncoderDecoder(GenerativeModel):
         """Returns the anomaly scores of data, `(batch,)`."""
         x = self.data_field.convert(x)
         return self.squared_error(x, self.reconstruct_step(x, labels, training=False))
-
-    @property
-    def codes_field(self) -> Vectors:
-        """The codes as `decode` and its endpoint take them."""
-        return Vectors((self.latent_dim,), "codes")
 
     def endpoints(self):
         """Adds an endpoint for each verb; `serving_default` reconstructs."""
