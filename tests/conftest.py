@@ -32,5 +32,5 @@ def test_digits():
 
 @pytest.fixture(scope="session")
 def two_replicas():
-    """One strategy for all tests: a second one would use the first's collectives again."""
+    """One strategy for all tests; a second one must be made after a model was compiled."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])

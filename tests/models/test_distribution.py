@@ -7,6 +7,7 @@ import tensorflow as tf
 from contract.cases import CASES
 
 import keras_genzoo as genzoo
+from keras_genzoo import networks
 from keras_genzoo.core.keras_internals import differ_by_replica
 
 
@@ -48,6 +49,26 @@ def test_other_scopes_are_refused_by_all(two_replicas, digits):
     outside.compile()
     with two_replicas.scope(), pytest.raises(ValueError, match=match):
         outside.evaluate(digits[0][:64])
+
+
+def test_a_second_strategy_in_one_process(two_replicas, digits):
+    # As if a cell of a notebook that makes a strategy ran twice.
+    def train(strategy, filters):
+        with strategy.scope():
+            parts = {
+                "generator": networks.dcgan_generator((8, 8, 1), 4, filters=filters),
+                "discriminator": networks.dcgan_discriminator((8, 8, 1), filters=filters),
+            }
+            model = genzoo.DCGAN((8, 8, 1), 4, **parts)
+            model.compile()
+        model.fit(digits[0][:16], batch_size=8, verbose=0)
+
+    train(two_replicas, (4, 8))
+    second, third = (tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) for _ in range(2))
+    train(second, (3, 5))
+    with pytest.raises(ValueError, match="must be made once and used for all"):
+        train(third, (2, 3))
+    train(two_replicas, (6, 3))
 
 
 def test_compiling_outside_the_scope(two_replicas, digits):
