@@ -6,7 +6,7 @@ Three contenders train the same networks, with the same optimizers, on the same 
 - `loop`: the same mathematics in one `tf.function` and a Python loop over the data set;
 - `public`: a `keras.Model` with a `train_step` as the Keras code examples write it: `compile()`
   with Keras's defaults, a fake batch for each player, the discriminator on real and fake data
-  together, and for WGAN-GP a fake batch for each critic step.
+  together, for WGAN-GP a fake batch for each critic step, and Keras's BatchNormalization.
 
 They take turns, so that a machine that slows down slows all of them. Run:
 
@@ -67,6 +67,18 @@ def wgan_gp_parts():
 
 def vae_parts():
     return genzoo.networks.encoder(IMAGE, 32), genzoo.networks.decoder(IMAGE, 16), 16
+
+
+def with_keras_layers(networks):
+    """The networks with Keras's own BatchNormalization in place of the zoo's."""
+
+    def clone(layer):
+        config = layer.get_config()
+        if not isinstance(layer, genzoo.layers.BatchNormalization):
+            return layer.from_config(config)
+        return keras.layers.BatchNormalization.from_config(config | {"synchronized": False})
+
+    return [keras.models.clone_model(network, clone_function=clone) for network in networks]
 
 
 def scaled(x):
@@ -320,7 +332,8 @@ def contest(name, public_jit):
     for column, jit in {"public": "auto", "public_xla": True}.items():
         if jit is True and not public_jit:
             continue
-        model = public(*parts())
+        *networks, latent_dim = parts()
+        model = public(*with_keras_layers(networks), latent_dim)
         if name == "vae":
             model.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile=jit)
         else:
