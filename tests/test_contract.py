@@ -2,7 +2,7 @@
 
 import keras
 import pytest
-from contract.cases import CASES, ZOO
+from contract.cases import CASES, QUICK, ZOO
 from contract.properties import PROPERTIES, NotApplicable
 from contract.table import Contract
 
@@ -19,18 +19,7 @@ def contract(request):
         yield contract
 
 
-# One of each step, with what is most likely to break it; the others are slow tests.
-QUICK = {
-    "Autoencoder",
-    "VAE, conditional",
-    "DCGAN, packed, augmented, averaged",
-    "WGANGP, conditional, one-sided",
-    "Translator of tests: two fields, two optimizers, three networks",
-}
-MARKED = [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow, id=n) for n in CASES]
-
-
-@pytest.mark.parametrize("name", MARKED)
+@pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("title", PROPERTIES)
 def test_contract(contract, title, name):
     try:

@@ -88,6 +88,7 @@ PAGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_page(page, tmp_path):
     snippets = SNIPPET.findall((ROOT / page).read_text())

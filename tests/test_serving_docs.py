@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+pytestmark = pytest.mark.slow
+
 PAGE = (pathlib.Path(__file__).parents[1] / "docs" / "serving.md").read_text()
 
 # A stand-in for TensorFlow Serving's gRPC, and trainings of two steps.

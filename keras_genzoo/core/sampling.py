@@ -67,6 +67,10 @@ class Sampling:
             ValueError: If neither or both of `num_samples` and `labels` are given, or labels are
                 out of range.
         """
+        return self.sample_with(num_samples, labels, seed)
+
+    def sample_with(self, num_samples, labels, seed, **options) -> np.ndarray:
+        """Checks the arguments of `sample`, and draws with options of the model's `draw`."""
         seed = random.SystemRandom().randrange(2**31 - 1) if seed is None else check_seed(seed)
         if num_samples is not None and np.ndim(labels) == 0 and labels is not None:
             labels = np.full(check_positive_int(num_samples, "num_samples"), labels)
@@ -87,16 +91,17 @@ class Sampling:
         else:
             count = np.size(labels)
             labels = self.check_labels(labels, count)
-        drawn = self._graph_function()(tf.constant(count), labels, tf.constant(seed, tf.int64))
-        return drawn.numpy()
+        draw = self._graph_function(**options)
+        return draw(tf.constant(count), labels, tf.constant(seed, tf.int64)).numpy()
 
-    def draw_in_parts(self, count, labels, seed) -> tf.Tensor:
+    def draw_in_parts(self, count, labels, seed, **options) -> tf.Tensor:
         """Calls `draw` for `samples_at_once` samples at a time, each time with another seed.
 
         Args:
             count: The number of samples, a scalar int32 tensor.
             labels: Int32 `(count,)`, or `None`.
             seed: A scalar int64 tensor.
+            **options: Passed to `draw`.
         """
 
         def add_part(part, drawn):
@@ -105,7 +110,7 @@ class Sampling:
             classes = None if labels is None else labels[start : start + size]
             # Labels are drawn with (seed, 1); the even numbers are for the parts.
             part_seed = tf.stack([seed, tf.cast(2 * part, tf.int64)])
-            samples = self.draw(size, classes, part_seed)
+            samples = self.draw(size, classes, part_seed, **options)
             complete = tf.debugging.Assert(
                 tf.shape(samples)[0] == size, ["`draw` must return `count` samples."]
             )
@@ -122,8 +127,8 @@ class Sampling:
         samples.set_shape(shape)
         return samples
 
-    def _graph_function(self):
-        """Returns `draw_in_parts` as a graph function, which is compiled again after a change.
+    def _graph_function(self, **options):
+        """Returns `draw_in_parts` with options as a graph function, compiled again after a change.
 
         A change is another layer, however deep, or a new value of any public attribute.
         """
@@ -135,12 +140,14 @@ class Sampling:
             or len(parts) != len(compiled.parts)
             or any(a is not b for a, b in zip(parts, compiled.parts, strict=True))
         ):
-            # Wrap it, because TensorFlow would warn of one method compiled for several models.
-            function = functools.partial(self.draw_in_parts)
-            function = tf.function(function, reduce_retracing=True)
             # A namespace, because Keras would save the layers of a list a second time.
-            self._compiled_draw = compiled = types.SimpleNamespace(parts=parts, function=function)
-        return compiled.function
+            self._compiled_draw = compiled = types.SimpleNamespace(parts=parts, functions={})
+        key = tuple(sorted(options.items()))
+        if key not in compiled.functions:
+            # Wrap it, because TensorFlow would warn of one method compiled for several models.
+            function = functools.partial(self.draw_in_parts, **options)
+            compiled.functions[key] = tf.function(function, reduce_retracing=True)
+        return compiled.functions[key]
 
     def _draw_labels(self, count, seed):
         return tf.random.stateless_uniform((count,), (seed, 1), 0, self.num_classes, tf.int32)

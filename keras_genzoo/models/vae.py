@@ -141,22 +141,24 @@ class VAE(LatentSampling, EncoderDecoder):
 
     generate = decode_step
 
-    def draw_data(self, latents, labels, normal):
+    def draw_data(self, latents, labels, normal, mean):
         """Draws from p(x|z), or returns E[x|z]; `normal(shape)` draws from N(0, 1)."""
-        if self.samples_means:
+        if mean:
             return self.generate(latents, labels, training=False)
         parameters = self.parameters(latents, labels, training=False)
         return self.density.sample(parameters, normal(keras.ops.shape(parameters)))
 
-    def draw(self, count, labels, seed):
+    def draw(self, count, labels, seed, mean=None):
+        mean = self.samples_means if mean is None else mean
         latents = tf.random.stateless_normal((count, self.latent_dim), seed)
         normal = partial(tf.random.stateless_normal, seed=tf.random.split(seed, 1)[0])
-        return self.draw_data(latents, labels, normal)
+        return self.draw_data(latents, labels, normal, mean)
 
     def generated(self, reconstruction, labels):
         """Returns samples, as many as reconstructions and of the same labels."""
         latents = self.draw_latents(reconstruction, self.evaluation_noise)
-        return self.draw_data(latents, labels, self.evaluation_noise.normal)
+        noise = self.evaluation_noise.normal
+        return self.draw_data(latents, labels, noise, self.samples_means)
 
     def sample(
         self,
@@ -171,12 +173,8 @@ class VAE(LatentSampling, EncoderDecoder):
         Args:
             mean: Whether to return E[x|z] in place of the draw; `samples_means` by default.
         """
-        before = self.samples_means
-        self.samples_means = before if mean is None else mean
-        try:  # a change of a public attribute compiles `draw` again
-            return super().sample(num_samples, labels=labels, seed=seed)
-        finally:
-            self.samples_means = before
+        options = {} if mean is None else {"mean": bool(mean)}
+        return self.sample_with(num_samples, labels, seed, **options)
 
     def forward(self, x, labels, target, training):
         noise = self.noise if training else self.evaluation_noise

@@ -177,3 +177,12 @@ CASES = {
 
 # The names of the models that the library has, which are those of more tests.
 ZOO = [name for name in CASES if not name.startswith("Translator")]
+
+# One of each step, with what is most likely to break it; tests of the others are slow tests.
+QUICK = {
+    "Autoencoder",
+    "VAE, conditional",
+    "DCGAN, packed, augmented, averaged",
+    "WGANGP, conditional, one-sided",
+    "Translator of tests: two fields, two optimizers, three networks",
+}

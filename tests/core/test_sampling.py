@@ -107,6 +107,22 @@ def test_a_graph_is_traced_once():
     assert traces == [False]
 
 
+def test_means_and_draws_are_traced_once_each():
+    traces = []
+
+    class Traced(genzoo.VAE):
+        def draw(self, *args, **options):
+            traces.append(options)
+            return super().draw(*args, **options)
+
+    model = Traced((2,), 3)
+    for _ in range(3):
+        drawn, means = model.sample(4, seed=1), model.sample(4, seed=1, mean=True)
+    assert not np.allclose(drawn, means)
+    np.testing.assert_array_equal(model.sample(4, seed=1), drawn)
+    assert traces == [{}, {"mean": True}]
+
+
 def test_new_weights_are_seen():
     model = gan()
     before = model.sample(4, seed=1)

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from contract.jobs import cluster_configs
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = pathlib.Path(__file__).parents[2] / "examples" / "train.py"
 
 

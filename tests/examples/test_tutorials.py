@@ -18,6 +18,7 @@ import lesson  # noqa: E402
 TUTORIALS = sorted((ROOT / "examples" / "tutorials").glob("0*.py"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 def test_quick(path, tmp_path):
     command = [sys.executable, str(path), "--quick", "--output", str(tmp_path / "out")]

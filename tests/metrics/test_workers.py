@@ -7,11 +7,14 @@ import sys
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from contract.cases import CASES
 from contract.jobs import cluster_configs
 
 from keras_genzoo import metrics
+
+pytestmark = pytest.mark.slow
 
 
 def fit(strategy):

@@ -13,12 +13,15 @@ import json
 import sys
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import keras_genzoo as genzoo
 
 strategy = tf.distribute.MultiWorkerMirroredStrategy()
 seen = []
+
+pytestmark = pytest.mark.slow
 
 
 def note(numbers):
