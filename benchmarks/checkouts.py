@@ -17,6 +17,19 @@ import statistics
 import subprocess
 import sys
 
+if __name__ == "__main__":  # before TensorFlow is imported, so that help and mistakes come at once
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("paths", nargs="*", help="the old and the new checkout")
+    parser.add_argument("--rounds", type=int, default=15)
+    models = ("mlp_gan", "vae", "dcgan", "wgan_gp")
+    parser.add_argument("--models", nargs="+", choices=models, default=models)
+    parser.add_argument("--answer", help=argparse.SUPPRESS)
+    FLAGS = parser.parse_args()
+    if len(FLAGS.paths) != 2 and not FLAGS.answer:
+        parser.error("two paths are needed")
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
 from throughput import STEPS, contest
 
 
@@ -67,13 +80,7 @@ def measure(name: str, old_path: str, new_path: str, rounds: int) -> tuple[float
     return ratio("old", "new"), ratio("loop", "old"), ratio("loop", "new")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("paths", nargs="*", help="the old and the new checkout")
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--models", nargs="+", default=list(STEPS), choices=list(STEPS))
-    parser.add_argument("--answer", help=argparse.SUPPRESS)
-    flags = parser.parse_args()
+def main(flags: argparse.Namespace) -> None:
     if flags.answer:
         return answer(flags.answer)
     print("| model | new / old | old `fit` / loop | new `fit` / loop |\n|---|---|---|---|")
@@ -83,4 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(FLAGS)

@@ -13,6 +13,11 @@ import argparse
 import os
 import pathlib
 
+if __name__ == "__main__":  # before TensorFlow is imported, so that help and mistakes come at once
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("directory", type=pathlib.Path, help="of the pictures")
+    FLAGS = parser.parse_args()
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
@@ -47,10 +52,7 @@ def train(points, monitor, **remedy):
     return model
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("directory", type=pathlib.Path, help="of the pictures")
-    directory = parser.parse_args().directory
+def main(directory):
     directory.mkdir(parents=True, exist_ok=True)
     points, fresh = RING.sample(EXAMPLES, seed=0), RING.sample(1000, seed=1)
     shown = {}
@@ -68,4 +70,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(FLAGS.directory)

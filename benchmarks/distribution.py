@@ -19,6 +19,12 @@ import subprocess
 import sys
 import time
 
+if __name__ == "__main__":  # before TensorFlow is imported, so that help and mistakes come at once
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--contend", help=argparse.SUPPRESS)
+    FLAGS = parser.parse_args()
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
@@ -124,11 +130,7 @@ def launch(kind):
     return json.loads(outputs[0].splitlines()[-1])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--contend", choices=STRATEGIES, help=argparse.SUPPRESS)
-    flags = parser.parse_args()
+def main(flags):
     if flags.contend:
         contend(flags.contend)
         return
@@ -150,4 +152,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(FLAGS)

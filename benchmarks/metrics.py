@@ -15,6 +15,13 @@ import argparse
 import os
 import time
 
+if __name__ == "__main__":  # before TensorFlow is imported, so that help and mistakes come at once
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--features", type=int, default=2048)
+    parser.add_argument("--examples", type=int, default=10_000)
+    FLAGS = parser.parse_args()
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
@@ -91,12 +98,7 @@ def run(moments, distance, data):
     return np.stack([middle - start, end - middle, end - start]), value
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--features", type=int, default=2048)
-    parser.add_argument("--examples", type=int, default=10_000)
-    flags = parser.parse_args()
+def main(flags):
     data = features(flags.examples, flags.features)
     runs = {way: [] for way in WAYS}
     small = [x[:100, :20] for x in data]
@@ -119,4 +121,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(FLAGS)

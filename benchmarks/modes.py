@@ -23,6 +23,18 @@ import pathlib
 import sys
 import time
 
+if __name__ == "__main__":  # before TensorFlow is imported, so that help and mistakes come at once
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=("run", "table", "picture"))
+    parser.add_argument("path", nargs="?", help="picture: the PNG file")
+    mixtures = ("ring", "grid")
+    parser.add_argument("--mixtures", nargs="+", choices=mixtures, default=mixtures)
+    parser.add_argument("--rows", nargs="+", metavar="ROW", help="default: all")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[*range(10)])
+    FLAGS = parser.parse_args()
+    if FLAGS.command == "picture" and FLAGS.path is None:
+        parser.error("picture needs the path of a PNG file")
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
@@ -200,24 +212,18 @@ def picture(path):
     scatter.save(path, *rows)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=("run", "table", "picture"))
-    parser.add_argument("path", nargs="?", help="picture: the PNG file")
-    parser.add_argument("--mixtures", nargs="+", choices=MIXTURES, default=[*MIXTURES])
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=[*ROWS], metavar="ROW")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[*range(10)])
-    flags = parser.parse_args()
+def main(flags):
+    unknown = {*(flags.rows or ())} - {*ROWS}
+    if unknown:
+        parser.error(f"argument --rows: {sorted(unknown)} are not among {[*ROWS]}")
     if flags.command == "run":
-        run_all(flags.mixtures, flags.rows, flags.seeds)
+        run_all(flags.mixtures, flags.rows or ROWS, flags.seeds)
     elif flags.command == "table":
         table()
-    elif flags.path is None:
-        parser.error("picture needs the path of a PNG file")
     else:
         picture(flags.path)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(FLAGS))

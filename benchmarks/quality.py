@@ -20,6 +20,16 @@ import functools
 import os
 import time
 
+if __name__ == "__main__":  # before TensorFlow is imported, so that help and mistakes come at once
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    tables = ("reconstruction", "likelihood", "ring", "classes", "labels")
+    parser.add_argument("command", choices=tables)
+    parser.add_argument("models", nargs="*", help="classes and labels: saved by examples/train.py")
+    parser.add_argument("--seeds", type=int, nargs="+", help="default: 0; ring: 0 to 4")
+    parser.add_argument("--epochs", type=int, help="fewer or more than each table's default")
+    parser.add_argument("--picture", help="ring: also draw the first seed's samples, to this file")
+    FLAGS = parser.parse_args()
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
@@ -207,16 +217,9 @@ def ring(seeds, picture=None):
         scatter.save(picture, (mixture.sample(2500, seed=0), shown))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(flags):
     trained = {f.__name__: f for f in (classes, labels)}
-    training = {f.__name__: f for f in (reconstruction, likelihood, ring)}
-    parser.add_argument("command", choices=[*training, *trained])
-    parser.add_argument("models", nargs="*", help="classes and labels: saved by examples/train.py")
-    parser.add_argument("--seeds", type=int, nargs="+", help="default: 0; ring: 0 to 4")
-    parser.add_argument("--epochs", type=int, help="fewer or more than each table's default")
-    parser.add_argument("--picture", help="ring: also draw the first seed's samples, to this file")
-    flags = parser.parse_args()
+    training = {f.__name__: f for f in (reconstruction, likelihood)}
     if flags.command in trained:
         trained[flags.command](flags.models)
     elif flags.command == "ring":
@@ -226,4 +229,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(FLAGS)

@@ -23,6 +23,22 @@ import subprocess
 import sys
 import time
 
+if __name__ == "__main__":  # before TensorFlow is imported, so that help and mistakes come at once
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("run", help="train and score what is missing")
+    names = [f"{name}_fashion_mnist" for name in ("vae", "dcgan", "conditional_gan", "wgan_gp")]
+    command.add_argument("--recipes", nargs="+", choices=names, default=names, dest="pairs")
+    command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    command = commands.add_parser("one", help="one run on one core (`run` starts these)")
+    command.add_argument("name")
+    command.add_argument("seed", type=int)
+    command.add_argument("core", type=int)
+    command.add_argument("other", type=pathlib.Path, nargs="?")
+    for name in ("table", "picture"):
+        commands.add_parser(name).add_argument("path", nargs="?" if name == "table" else None)
+    FLAGS = parser.parse_args()
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "examples"))
 
@@ -299,25 +315,11 @@ def picture(path, seed=0):
         image.imsave(temporary, np.concatenate(rows), format="png")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("run", help="train and score what is missing")
-    command.add_argument("--recipes", nargs="+", choices=PAIRS, default=[*PAIRS])
-    command.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    command = commands.add_parser("one", help="one run on one core (`run` starts these)")
-    command.add_argument("name")
-    command.add_argument("seed", type=int)
-    command.add_argument("core", type=int)
-    command.add_argument("other", type=pathlib.Path, nargs="?")
-    for name in ("table", "picture"):
-        commands.add_parser(name).add_argument("path", nargs="?" if name == "table" else None)
-    flags = vars(parser.parse_args())
+def main(flags):
+    flags = vars(flags)
     command = {"run": run, "one": one, "table": table, "picture": picture}[flags.pop("command")]
-    if command is run:
-        flags["pairs"] = flags.pop("recipes")
     command(**flags)
 
 
 if __name__ == "__main__":
-    main()
+    main(FLAGS)

@@ -14,6 +14,12 @@ import sys
 import tempfile
 import time
 
+if __name__ == "__main__":  # before TensorFlow is imported, so that help and mistakes come at once
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--calls", type=int, default=20, help="calls of each in a round")
+    FLAGS = parser.parse_args()
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
@@ -60,11 +66,7 @@ def measure(functions, rounds, calls):
     return {name: np.array(values) for name, values in seconds.items()}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--calls", type=int, default=20, help="calls of each in a round")
-    flags = parser.parse_args()
+def main(flags):
     lines = [
         "| model | batch | way | ms a call | images/s | / `predict`'s ms | / bare call's ms |",
         "|---|---|---|---|---|---|---|",
@@ -93,4 +95,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(FLAGS))

@@ -24,6 +24,14 @@ import os
 import statistics
 import time
 
+if __name__ == "__main__":  # before TensorFlow is imported, so that help and mistakes come at once
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    models = ("mlp_gan", "vae", "dcgan", "wgan_gp")
+    parser.add_argument("--models", nargs="+", choices=models, default=models)
+    parser.add_argument("--public-jit", action="store_true")
+    FLAGS = parser.parse_args()
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
@@ -366,12 +374,7 @@ def measure(name, rounds, public_jit):
     return speed, ratios
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--models", nargs="+", default=list(STEPS), choices=list(STEPS))
-    parser.add_argument("--public-jit", action="store_true")
-    arguments = parser.parse_args()
+def main(arguments):
     columns = ["loop", "public"] + ["public_xla"] * arguments.public_jit
     print("| model | fit, steps/s | " + " | ".join(f"{c}, steps/s" for c in columns), end=" | ")
     print(" | ".join(f"fit / {c}" for c in columns) + " |")
@@ -385,4 +388,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(FLAGS)

@@ -8,6 +8,15 @@ log of any step is not finite.
 """
 
 import argparse
+import os
+
+if __name__ == "__main__":  # before TensorFlow is imported, so that help and mistakes come at once
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=15)
+    parser.add_argument("--sides", type=int, nargs="+", default=[64, 128, 256])
+    FLAGS = parser.parse_args()
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
@@ -58,11 +67,7 @@ def run(make, side, seed, steps):
     return np.max(kl.values) if finite else np.nan, history["loss"][0]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=15)
-    parser.add_argument("--sides", type=int, nargs="+", default=[64, 128, 256])
-    arguments = parser.parse_args()
+def main(arguments):
     runs = [(photos, side, seed) for side in arguments.sides for seed in (0, 1)]
     runs += [
         (noise, side, seed) for side in arguments.sides for seed in range(2 if side < 128 else 1)
@@ -78,4 +83,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(FLAGS)

@@ -2,17 +2,22 @@
 
 `--model NAME` takes the recipe of that name, for a few thousand small images, and any data set of
 images; `--recipe NAME` takes one with its own data. docs/recipes.md lists their costs and results.
+
+The table must load at once, because `train.py` reads it for its flags: the functions import
+TensorFlow, and the file does not.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import keras
-import numpy as np
-import tensorflow as tf
-
-import keras_genzoo as genzoo
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+    import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +41,11 @@ class Data:
 
 def labelled_images(flags, first_epoch: int) -> Data:
     """Loads images by the name `--data`, with their labels if the model is conditional."""
+    import numpy as np
+    import tensorflow as tf
+
+    import keras_genzoo as genzoo
+
     load = functools.partial(
         genzoo.data.load, flags.data, batch_size=flags.batch_size, labels=flags.conditional
     )
@@ -61,6 +71,10 @@ def labelled_images(flags, first_epoch: int) -> Data:
 
 def ring(flags, first_epoch: int) -> Data:
     """Draws points from eight Gaussians on a circle."""
+    import tensorflow as tf
+
+    import keras_genzoo as genzoo
+
     mixture = genzoo.data.ring(8)
     draw = functools.partial(mixture.dataset, 50_000, flags.batch_size)
     test = mixture.sample(2_500, seed=1)
@@ -81,20 +95,22 @@ def convolutional_gan(penalty=None, weight=None, **parts):
         weight: The weight of an R1 penalty, instead of `penalty`.
         **parts: Other arguments of the model.
     """
-    if weight is not None:
-        penalty = genzoo.losses.GradientPenalty(weight=weight, at="real", target=0.0)
 
     def arguments(shape, num_classes, latent_dim):
+        import keras_genzoo as genzoo
+
+        r1 = {"at": "real", "target": 0.0}
+        used = penalty if weight is None else genzoo.losses.GradientPenalty(weight=weight, **r1)
         latent_dim = latent_dim or 64
         filters = genzoo.networks.default_filters(shape, base=32)
         options = {"filters": filters, "num_classes": num_classes}
         return {
             "latent_dim": latent_dim,
-            "penalty": penalty,
+            "penalty": used,
             **parts,
             "generator": genzoo.networks.dcgan_generator(shape, latent_dim, **options),
             "discriminator": genzoo.networks.dcgan_discriminator(
-                shape, normalization=penalty is None, **options
+                shape, normalization=used is None, **options
             ),
         }
 
@@ -107,6 +123,8 @@ def gan_of_points(shape, num_classes, latent_dim):
     Its samples come from a moving average of the generator's weights, because the weights
     themselves keep moving around the optimum. More latents put more samples between the modes.
     """
+    import keras_genzoo as genzoo
+
     latent_dim, units = latent_dim or 2, {"hidden_units": (128, 128, 128)}
     return {
         "latent_dim": latent_dim,
@@ -122,6 +140,8 @@ def dense_vae(shape, num_classes, latent_dim):
 
     On a CPU it trains on seven times as many images a second as a convolutional one.
     """
+    import keras_genzoo as genzoo
+
     latent_dim, options = latent_dim or 24, {"num_classes": num_classes}
     return {
         "latent_dim": latent_dim,
@@ -135,7 +155,7 @@ class Recipe:
     """A model, its data and its settings, unless the flags say otherwise.
 
     Attributes:
-        model: The class of the model.
+        model: The name of the model's class in `keras_genzoo`.
         epochs: The number of epochs.
         data_name: The name of the data, which `--data` replaces.
         data: Loads the data: a function of the flags and the first epoch.
@@ -147,7 +167,7 @@ class Recipe:
         learning_rate: The rate of the default optimizers; None keeps the paper's.
     """
 
-    model: type[keras.Model]
+    model: str
     epochs: int
     data_name: str = "mnist_5k"
     data: Callable = labelled_images
@@ -159,6 +179,8 @@ class Recipe:
 
     def build(self, fields, latent_dim=None, loss=None) -> keras.Model:
         """Returns the compiled model for data of these fields."""
+        import keras_genzoo as genzoo
+
         shapes = [field.shape for field in fields if not isinstance(field, genzoo.fields.Labels)]
         labels = [field for field in fields if isinstance(field, genzoo.fields.Labels)]
         num_classes = labels[0].num_classes if labels else None
@@ -166,7 +188,7 @@ class Recipe:
         arguments = {name: value for name, value in arguments.items() if value is not None}
         if self.arguments is not None:
             arguments |= self.arguments(*shapes, num_classes, latent_dim)
-        model = self.model(*shapes, **arguments)
+        model = getattr(genzoo, self.model)(*shapes, **arguments)
         model.compile()
         if self.learning_rate is not None:
             for player in model.players:
@@ -176,16 +198,14 @@ class Recipe:
 
 # A batch of 320 for five critic steps: each sees 64 examples.
 MODELS = {
-    "autoencoder": Recipe(genzoo.Autoencoder, epochs=30, conditional=None),
-    "convolutional_autoencoder": Recipe(
-        genzoo.ConvolutionalAutoencoder, epochs=20, conditional=None
-    ),
-    "sparse_autoencoder": Recipe(genzoo.SparseAutoencoder, epochs=20, conditional=None),
-    "denoising_autoencoder": Recipe(genzoo.DenoisingAutoencoder, epochs=20, conditional=None),
-    "vae": Recipe(genzoo.VAE, epochs=40),
-    "gan": Recipe(genzoo.GAN, epochs=100, loss=True),
+    "autoencoder": Recipe("Autoencoder", epochs=30, conditional=None),
+    "convolutional_autoencoder": Recipe("ConvolutionalAutoencoder", epochs=20, conditional=None),
+    "sparse_autoencoder": Recipe("SparseAutoencoder", epochs=20, conditional=None),
+    "denoising_autoencoder": Recipe("DenoisingAutoencoder", epochs=20, conditional=None),
+    "vae": Recipe("VAE", epochs=40),
+    "gan": Recipe("GAN", epochs=100, loss=True),
     "dcgan": Recipe(
-        genzoo.DCGAN,
+        "DCGAN",
         epochs=25,
         batch_size=32,
         loss=True,
@@ -193,7 +213,7 @@ MODELS = {
         learning_rate=1e-3,
     ),
     "conditional_gan": Recipe(
-        genzoo.ConditionalGAN,
+        "ConditionalGAN",
         epochs=35,
         batch_size=32,
         conditional=True,
@@ -201,17 +221,15 @@ MODELS = {
         arguments=convolutional_gan(weight=0.1),
         learning_rate=1e-3,
     ),
-    "wgan": Recipe(
-        genzoo.WGAN, epochs=200, batch_size=320, loss=True, arguments=convolutional_gan()
-    ),
+    "wgan": Recipe("WGAN", epochs=200, batch_size=320, loss=True, arguments=convolutional_gan()),
     "wgan_gp": Recipe(
-        genzoo.WGANGP, epochs=100, batch_size=320, loss=True, arguments=convolutional_gan("wgan_gp")
+        "WGANGP", epochs=100, batch_size=320, loss=True, arguments=convolutional_gan("wgan_gp")
     ),
 }
 
 NAMED = {
     "gan_ring": Recipe(
-        genzoo.GAN,
+        "GAN",
         data_name="ring",
         data=ring,
         epochs=20,
@@ -222,7 +240,7 @@ NAMED = {
         learning_rate=1e-3,
     ),
     "vae_fashion_mnist": Recipe(
-        genzoo.VAE, data_name="fashion_mnist", epochs=30, batch_size=128, arguments=dense_vae
+        "VAE", data_name="fashion_mnist", epochs=30, batch_size=128, arguments=dense_vae
     ),
     "dcgan_fashion_mnist": dataclasses.replace(
         MODELS["dcgan"],

@@ -14,6 +14,12 @@ import sys
 import tempfile
 import time
 
+if __name__ == "__main__":  # before TensorFlow is imported, so that help and mistakes come at once
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path", type=pathlib.Path, help="a version, or the directory of versions")
+    parser.add_argument("--warmup", action="store_true", help="keep the requests for a warm-up")
+    FLAGS = parser.parse_args()
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
@@ -24,17 +30,13 @@ WARMUP = pathlib.Path("assets.extra", "tf_serving_warmup_requests")
 SCALARS = {"num_samples": 2, "seed": 0}
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs the command line, and returns its exit code: 1 if an endpoint fails."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("path", type=pathlib.Path, help="a version, or the directory of versions")
-    parser.add_argument("--warmup", action="store_true", help="keep the requests for a warm-up")
-    flags = parser.parse_args(argv)
+def main(flags: argparse.Namespace) -> int:
+    """Asks all endpoints, and returns the exit code: 1 if an endpoint fails."""
     try:
         if flags.warmup:
             check_package()  # before all the work
         path = find_version(flags.path.resolve())
-        signatures = tf.saved_model.load(str(path)).signatures
+        signatures = load(path).signatures
         if not signatures:
             raise ValueError(f"`path` must have signatures. Received: {path}, which has none")
         requests = {name: request(signature) for name, signature in signatures.items()}
@@ -70,6 +72,17 @@ def find_version(path: pathlib.Path) -> pathlib.Path:
     if not versions:
         raise ValueError(f"`path` must be a SavedModel or hold its versions. Received: {path}")
     return max((p.parent for p in versions), key=lambda p: int(p.name))
+
+
+def load(path: pathlib.Path):
+    """Loads a SavedModel; of damaged files, TensorFlow raises errors of any kind."""
+    try:
+        return tf.saved_model.load(str(path))
+    except Exception as error:
+        raise ValueError(
+            f"`path` must be a SavedModel whose files are whole. Received: {path}, which "
+            f"TensorFlow can't load ({type(error).__name__}: {error})"
+        ) from error
 
 
 def request(signature) -> dict[str, tf.Tensor]:
@@ -117,6 +130,16 @@ def check(name: str, signature, inputs: dict[str, tf.Tensor]) -> bool:
 
 def write_warmup(path: pathlib.Path, model: str, requests: dict) -> None:
     """Writes the requests as TensorFlow Serving reads them; the file is there whole or not."""
+    try:
+        _write_warmup(path, model, requests)
+    except (OSError, tf.errors.OpError) as error:  # they name a temporary file
+        reason = error.strerror if isinstance(error, OSError) else error.message
+        raise OSError(
+            f"`path` must be writable for `--warmup`. Received: {path.parents[1]} ({reason})"
+        ) from error
+
+
+def _write_warmup(path, model, requests):
     from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
     path.parent.mkdir(exist_ok=True)
@@ -133,4 +156,4 @@ def write_warmup(path: pathlib.Path, model: str, requests: dict) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(FLAGS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pathlib
 import re
@@ -41,6 +42,8 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathl
 
     Raises:
         FileExistsError: At the end of the block, if `overwrite` is false and `path` exists.
+        OSError: If the disk is full or can't be written to. The error names `path`, and not the
+            temporary path.
 
     Example:
     ```python
@@ -48,10 +51,11 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathl
         temporary.write_text("{}")
     ```
     """
+    named = path
     path = pathlib.Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     clear_leftovers(path.parent)
-    with _temporary_directory(path.parent) as directory:
+    with _errors_name(named), _temporary_directory(path.parent) as directory:
         new, old = directory / "new" / path.name, directory / "old" / path.name
         new.parent.mkdir()
         old.parent.mkdir()
@@ -66,11 +70,34 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathl
 
 
 @contextlib.contextmanager
+def _errors_name(path):
+    """Raises errors of the file system with the user's path in place of the temporary one."""
+    path = os.fspath(path)
+    try:
+        yield
+    except OSError as error:
+        is_ours = _PREFIX in str(error.filename) or _PREFIX in str(error.strerror)
+        if is_ours or (error.filename is None and error.errno in _DISK_ERRORS):
+            raise OSError(error.errno, os.strerror(error.errno), path) from error
+        raise
+    except tf.errors.OpError as error:
+        if _PREFIX not in error.message:
+            raise
+        reason = error.message.rpartition(";")[2].partition("[Op:")[0].strip()
+        raise OSError(f"{path!r} could not be written: {reason}") from error
+
+
+# Errors that do not say which file was written.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+_PREFIX = ".new-"
+
+
+@contextlib.contextmanager
 def _temporary_directory(parent):
     """Yields a new directory, which other processes know to be in use."""
     with contextlib.ExitStack() as stack:
         while True:
-            directory = pathlib.Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
+            directory = pathlib.Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
             # Another process may take the directory for a leftover before it is locked.
             with contextlib.suppress(FileNotFoundError, BlockingIOError):
                 stack.enter_context(_lock(directory, "path"))
@@ -94,7 +121,7 @@ def _put_back_and_delete(directory):
 
 def clear_leftovers(parent: pathlib.Path) -> None:
     """Deletes what killed processes have left of `replacing` in a directory."""
-    for directory in parent.glob(".new-????????"):
+    for directory in parent.glob(f"{_PREFIX}????????"):
         with contextlib.suppress(OSError):  # in use, or not ours to delete
             if not (directory / LOCK).exists():
                 directory.rmdir()  # fails unless it is empty

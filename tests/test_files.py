@@ -1,6 +1,7 @@
 """Files and directories are written completely or not at all, whatever interrupts or kills it."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import shutil
@@ -10,6 +11,7 @@ import sys
 import threading
 
 import pytest
+import tensorflow as tf
 
 from keras_genzoo import files
 
@@ -230,3 +232,45 @@ def test_dispensable_files_are_a_warning(tmp_path):
     assert caught[0].filename == __file__
     with pytest.raises(ValueError, match="mistake"), files.dispensable("a.png"):
         raise ValueError("mistake")
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("error", [FULL, OSError(errno.EROFS, "Read-only file system")])
+def test_errors_of_the_disk_name_the_path_that_was_given(error, tmp_path):
+    path = tmp_path / "mine.txt"
+    with pytest.raises(OSError) as raised, files.replacing(path) as temporary:
+        raise error
+    assert raised.value.errno == error.errno and raised.value.filename == str(path)
+    with pytest.raises(PermissionError) as raised, files.replacing(path) as temporary:
+        raise PermissionError(errno.EACCES, "Permission denied", str(temporary))
+    assert str(raised.value) == f"[Errno 13] Permission denied: {str(path)!r}"
+    with pytest.raises(OSError) as raised, files.replacing(path) as temporary:
+        raise tf.errors.OutOfRangeError(None, None, f"{temporary}; File too large [Op:SaveV2]")
+    assert str(raised.value) == f"{str(path)!r} could not be written: File too large"
+
+
+def test_a_directory_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    def fail(path, *args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(os, "mkdir", fail)
+    with pytest.raises(PermissionError) as raised, files.replacing(tmp_path / "mine.txt"):
+        pass
+    assert raised.value.filename == str(tmp_path / "mine.txt")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("bug"),
+        FileNotFoundError(errno.ENOENT, "No such file", "other.txt"),
+        ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),
+        tf.errors.InvalidArgumentError(None, None, "bug"),
+    ],
+)
+def test_other_errors_stay_as_they_are(error, tmp_path):
+    with pytest.raises(type(error)) as raised, files.replacing(tmp_path / "mine.txt"):
+        raise error
+    assert raised.value is error

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
+import types
 from collections.abc import Callable
 
 import keras
@@ -13,7 +16,7 @@ from keras_genzoo.core.batches import BatchCheck, parts_of
 from keras_genzoo.core.compiling import Compiling
 from keras_genzoo.core.fields import Field, Labels
 from keras_genzoo.core.fitting import Fitting
-from keras_genzoo.core.keras_internals import BuiltBeforeFit
+from keras_genzoo.core.keras_internals import BuiltBeforeFit, flatten_layers
 from keras_genzoo.core.logs import Logs
 from keras_genzoo.core.moving_average import MovingAverage
 from keras_genzoo.core.options import expand_options
@@ -141,6 +144,8 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
         self.batch_check = BatchCheck()
         self._was_trained = False  # set by `fit` and by loading
         self._passes = ListPerReplica()
+        # A namespace, because Keras would save the layers of a list a second time.
+        self._graph_functions = types.SimpleNamespace(compiled=[])
         # The constructor builds every network, so that nothing is left to build from data.
         self.built = True
 
@@ -262,6 +267,33 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
             part = [None if a is None else a[start : start + batch_size] for a in arrays]
             parts.append(np.asarray(function(*part), dtype="float32"))
         return np.concatenate(parts)
+
+    def graph_function(self, name: str, **options) -> Callable:
+        """Returns a method as a graph function, which is compiled again only after a change.
+
+        A change is another layer, however deep, or a new value of any public attribute. Of each
+        model, the last four functions are kept, so that one may change an attribute back.
+
+        Args:
+            name: The name of the method.
+            **options: Keyword arguments of the method that do not change in the function.
+        """
+        key = (name, *sorted(options.items()))
+        public = [value for key, value in vars(self).items() if not key.startswith("_")]
+        parts = [*flatten_layers(self), *public]
+        for known_key, known, function in self._graph_functions.compiled:
+            if (
+                known_key == key
+                and len(parts) == len(known)
+                and all(map(operator.is_, parts, known))
+            ):
+                return function
+        # Wrap it, because TensorFlow would warn of one method compiled for several models.
+        function = functools.partial(getattr(self, name), **options)
+        function = tf.function(function, reduce_retracing=True)
+        compiled = [(key, parts, function), *self._graph_functions.compiled]
+        self._graph_functions.compiled = compiled[:4]
+        return function
 
     # Serving. ------------------------------------------------------------------------------------
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import random
-import types
 
 import keras
 import numpy as np
@@ -12,7 +11,6 @@ import tensorflow as tf
 
 from keras_genzoo.core.decoding import Decoding
 from keras_genzoo.core.fields import Scalar, Vectors
-from keras_genzoo.core.keras_internals import flatten_layers
 from keras_genzoo.core.validation import check_positive_int, check_seed
 from keras_genzoo.serving.endpoints import Endpoint
 
@@ -91,7 +89,7 @@ class Sampling:
         else:
             count = np.size(labels)
             labels = self.check_labels(labels, count)
-        draw = self._graph_function(**options)
+        draw = self.graph_function("draw_in_parts", **options)
         return draw(tf.constant(count), labels, tf.constant(seed, tf.int64)).numpy()
 
     def draw_in_parts(self, count, labels, seed, **options) -> tf.Tensor:
@@ -126,28 +124,6 @@ class Sampling:
         samples = drawn.concat()
         samples.set_shape(shape)
         return samples
-
-    def _graph_function(self, **options):
-        """Returns `draw_in_parts` with options as a graph function, compiled again after a change.
-
-        A change is another layer, however deep, or a new value of any public attribute.
-        """
-        public = [value for name, value in vars(self).items() if not name.startswith("_")]
-        parts = [*flatten_layers(self), *public]
-        compiled = getattr(self, "_compiled_draw", None)
-        if (
-            compiled is None
-            or len(parts) != len(compiled.parts)
-            or any(a is not b for a, b in zip(parts, compiled.parts, strict=True))
-        ):
-            # A namespace, because Keras would save the layers of a list a second time.
-            self._compiled_draw = compiled = types.SimpleNamespace(parts=parts, functions={})
-        key = tuple(sorted(options.items()))
-        if key not in compiled.functions:
-            # Wrap it, because TensorFlow would warn of one method compiled for several models.
-            function = functools.partial(self.draw_in_parts, **options)
-            compiled.functions[key] = tf.function(function, reduce_retracing=True)
-        return compiled.functions[key]
 
     def _draw_labels(self, count, seed):
         return tf.random.stateless_uniform((count,), (seed, 1), 0, self.num_classes, tf.int32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from functools import partial
@@ -14,9 +15,8 @@ from keras_genzoo import networks
 from keras_genzoo.core.annealing import Annealed
 from keras_genzoo.core.batches import over_data_sets
 from keras_genzoo.core.sampling import LatentSampling
-from keras_genzoo.core.validation import check_positive_int, check_shape
+from keras_genzoo.core.validation import check_positive_int, check_seed, check_shape
 from keras_genzoo.layers import likelihoods
-from keras_genzoo.layers.noise import Noise
 from keras_genzoo.losses import gaussian_kl
 from keras_genzoo.models.encoder_decoder import EncoderDecoder
 
@@ -210,8 +210,7 @@ class VAE(LatentSampling, EncoderDecoder):
     ) -> np.ndarray:
         """Returns the importance-weighted bound log 1/K Σₖ p(x|zₖ) p(zₖ) / q(zₖ|x), zₖ ~ q(z|x).
 
-        In expectation it rises with K towards log p(x), and is the ELBO for K = 1. The result is
-        `(n,)`, in nats.
+        It is `(n,)`, in nats. In expectation it rises with K to log p(x); K = 1 gives the ELBO.
 
         Args:
             x: Data `(n, *data_shape)`, or a data set of them.
@@ -221,22 +220,29 @@ class VAE(LatentSampling, EncoderDecoder):
 
         Reference: Burda, Grosse & Salakhutdinov, Importance Weighted Autoencoders, ICLR 2016.
         """
-        labels = self.check_data(x, labels)
-        check_positive_int(num_samples, "num_samples")
-        noise = Noise(seed)
+        labels, count = self.check_data(x, labels), check_positive_int(num_samples, "num_samples")
+        seed, firsts = tf.constant(check_seed(seed), tf.int32), itertools.count(0, count)
+        step = self.graph_function("importance_step")
 
-        @tf.function(reduce_retracing=True)
         def bound(x, labels):
-            mean, log_variance = self.posterior(x, labels)
-            total = tf.fill(tf.shape(mean)[:1], -math.inf)
-            for _ in tf.range(num_samples):
-                epsilon = noise.normal(keras.ops.shape(mean))
-                latents = mean + tf.exp(0.5 * log_variance) * epsilon
-                parameters = self.parameters(latents, labels, training=False)
-                # log p(z) - log q(z|x), in which the constants cancel.
-                log_ratio = 0.5 * tf.reduce_sum(epsilon**2 + log_variance - latents**2, axis=-1)
-                log_weight = self.density.log_prob(x, parameters) + log_ratio
-                total = keras.ops.logaddexp(total, log_weight)
-            return total - math.log(num_samples)
+            x, first = self.data_field.convert(x), next(firsts)
+            total = tf.fill((len(x),), -math.inf)
+            for start in range(first, first + count, 32):  # Ctrl-C waits for one call at most
+                draws = tf.range(start, min(start + 32, first + count))
+                total = step(x, labels, total, seed, draws)
+            return total - math.log(count)
 
-        return self.in_batches(lambda x, y: bound(self.data_field.convert(x), y), x, labels)
+        return self.in_batches(bound, x, labels)
+
+    def importance_step(self, x, labels, total, seed, draws):
+        """Adds the importance weights p(x, z) / q(z|x) of more draws to `total`, in logarithms."""
+        mean, log_variance = self.posterior(x, labels)
+        for draw in draws:
+            epsilon = tf.random.stateless_normal(tf.shape(mean), tf.stack([seed, draw]))
+            latents = mean + tf.exp(0.5 * log_variance) * epsilon
+            parameters = self.parameters(latents, labels, training=False)
+            # log p(z) - log q(z|x), in which the constants cancel.
+            log_ratio = 0.5 * tf.reduce_sum(epsilon**2 + log_variance - latents**2, axis=-1)
+            log_weight = self.density.log_prob(x, parameters) + log_ratio
+            total = keras.ops.logaddexp(total, log_weight)
+        return total

@@ -1,6 +1,7 @@
 """examples/serve_check.py, in processes where there is neither Keras nor this library."""
 
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -93,16 +94,76 @@ def test_any_saved_model(tmp_path):
         assert line in run.stdout
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "cut off", "no signatures"])
-def test_bad_paths(kind, tmp_path, saved_model):
-    path = tmp_path / "1"
-    if kind != "missing":
+def damage(kind, path, saved_model):
+    """Makes a directory that is no SavedModel, or not a whole one."""
+    if kind == "missing":
+        return
+    if kind == "a file":
+        path.write_text("mine")
+        return
+    if kind == "empty":
         path.mkdir()
+        return
     if kind == "no signatures":
         tf.saved_model.save(tf.Module(), str(path))
+        return
+    shutil.copytree(saved_model / "10", path)
+    graph, index = path / "saved_model.pb", path / "variables" / "variables.index"
+    (data,) = path.glob("variables/variables.data*")
     if kind == "cut off":
-        graph = (saved_model / "10" / "saved_model.pb").read_bytes()
-        (path / "saved_model.pb").write_bytes(graph[:1000])
-    run = check(path)
+        graph.write_bytes(graph.read_bytes()[:1000])
+    if kind == "empty graph":
+        graph.write_bytes(b"")
+    if kind == "noise":
+        graph.write_bytes(bytes(range(256)) * 9)
+    if kind == "no variables":
+        shutil.rmtree(path / "variables")
+    if kind == "no index":
+        index.unlink()
+    if kind == "empty index":
+        index.write_bytes(b"")
+    if kind == "no data":
+        data.unlink()
+    if kind == "flipped bit":
+        content = bytearray(data.read_bytes())
+        content[len(content) // 2] ^= 1
+        data.write_bytes(content)
+    if kind == "short data":
+        data.write_bytes(data.read_bytes()[:100])
+
+
+DAMAGES = ["missing", "a file", "empty", "no signatures", "cut off", "empty graph", "noise"]
+DAMAGES += ["no variables", "no index", "empty index", "no data", "flipped bit", "short data"]
+MAIN = """
+serve_check = runpy.run_path(sys.argv[1])
+for path in sys.argv[2:]:
+    flags = argparse.Namespace(path=pathlib.Path(path), warmup=False)
+    print(f"{path} code {serve_check['main'](flags)}", file=sys.stderr)
+"""
+
+
+def test_bad_paths(tmp_path, saved_model):
+    """All in one process, which takes seconds to import TensorFlow."""
+    for kind in DAMAGES:
+        damage(kind, tmp_path / kind, saved_model)
+    code = f"import argparse, pathlib, runpy, sys\n{MAIN}"
+    command = [sys.executable, "-c", code, SCRIPT, *(tmp_path / kind for kind in DAMAGES)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr  # no traceback
+    errors = [line for line in run.stderr.splitlines() if line.startswith("serve_check.py: ")]
+    assert len(errors) == len(DAMAGES), run.stderr
+    for kind, error in zip(DAMAGES, errors, strict=True):
+        assert f"{tmp_path / kind} code 2\n" in run.stderr
+        assert error.startswith("serve_check.py: error: `path` must ")
+        assert f"Received: {tmp_path / kind}" in error
+
+
+def test_an_unwritable_place_for_the_warmup(tmp_path, saved_model):
+    path = tmp_path / "1"
+    shutil.copytree(saved_model / "10", path, ignore=lambda *_: {"assets.extra"})
+    (path / "assets.extra").write_text("mine")
+    run = check(path, "--warmup")
     assert run.returncode == 2
-    assert run.stderr.splitlines()[-1].startswith("serve_check.py: error: ")
+    last = run.stderr.splitlines()[-1]
+    assert last.startswith("serve_check.py: error: `path` must be writable for `--warmup`")
+    assert f"Received: {path} (" in last and "Traceback" not in run.stderr

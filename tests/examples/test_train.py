@@ -64,7 +64,7 @@ def test_a_recipe_has_its_data_and_settings(train, run, tmp_path, name):
     assert (settings["recipe"], settings["data"]) == (name, recipe.data_name)
     assert facts(directory)["steps"] == 512 // recipe.batch_size
     model = keras.saving.load_model(directory / "model.keras")
-    assert type(model) is recipe.model and model.data_shape == (28, 28, 1)
+    assert type(model) is getattr(genzoo, recipe.model) and model.data_shape == (28, 28, 1)
     if isinstance(model, genzoo.GAN):
         assert model.ema_half_life == 10_000 and model.average.seen.numpy() == 512
         rates = [float(getattr(model, n).learning_rate) for n in model.default_optimizers()]
@@ -165,9 +165,11 @@ def test_resume_goes_on(run, tmp_path, capsys):
     directory = tmp_path / "run"
     assert run(*QUICK, "--epochs", 1, "--resume") == 0  # a new directory: simply starts
     first = history(directory)
+    assert b"\r" not in (directory / "history.csv").read_bytes()
     started = facts(directory)["started"]
     assert run(*QUICK, "--epochs", 2, "--resume") == 0
     rows = history(directory)
+    assert b"\r" not in (directory / "history.csv").read_bytes()
     assert [row["epoch"] for row in rows] == ["0", "1"]
     assert rows[0] == first[0]
     assert float(rows[1]["loss"]) < float(rows[0]["loss"])
@@ -208,7 +210,8 @@ def test_resume_after_an_interruption(run, train, tmp_path, monkeypatch, capsys)
         assert run(*QUICK, "--epochs", 3) == 130
     assert "--resume" in capsys.readouterr().out
     assert [row["epoch"] for row in history(directory)] == ["0", "1"]
-    assert facts(directory)["status"] == "running"
+    assert facts(directory)["status"] == "interrupted"
+    assert facts(directory)["ended"] >= facts(directory)["started"]
     assert not (directory / "model.keras").exists()
     assert run(*QUICK, "--epochs", 3, "--resume") == 0
     assert [row["epoch"] for row in history(directory)] == ["0", "1", "2"]
@@ -238,6 +241,7 @@ def test_a_failing_output_leaves_the_old_one(run, tmp_path, monkeypatch):
     monkeypatch.setattr(genzoo.Autoencoder, "export", fail)
     with pytest.raises(OSError, match="disk full"):
         run(*QUICK, "--epochs", 2, "--resume")
+    assert facts(directory)["status"] == "failed"
     assert (directory / names[1]).read_bytes() == before[names[1]]
     monkeypatch.undo()
     assert run(*QUICK, "--epochs", 2, "--resume") == 0
@@ -388,6 +392,43 @@ def test_what_a_killed_process_leaves_does_not_block(run, tmp_path):
         (place / genzoo.files.LOCK).write_text("4194303")
     assert run(*QUICK, "--epochs", 1) == 0
     assert not any(path.name.startswith(".") for path in directory.rglob("*"))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"settings": {}}', '{"settings": 1}', "\0\1"])
+def test_a_damaged_run_json_is_one_sentence(run, tmp_path, capsys, text):
+    assert run(*QUICK, "--epochs", 1) == 0
+    (tmp_path / "run" / "run.json").write_text(text)
+    before = contents(tmp_path / "run")
+    capsys.readouterr()
+    assert run(*QUICK, "--epochs", 2, "--resume") == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("train.py: error: `--resume` needs the run.json of the earlier run")
+    assert f"Received: {tmp_path / 'run' / 'run.json'}, which is damaged" in line
+    assert contents(tmp_path / "run") == before
+    assert run(*QUICK, "--epochs", 1, "--overwrite") == 0
+
+
+def test_a_full_disk_is_one_sentence(run, tmp_path, capsys, monkeypatch):
+    def fail(self, filepath, overwrite):
+        raise OSError(28, "No space left on device", str(filepath))
+
+    monkeypatch.setattr(genzoo.Autoencoder, "save_weights", fail)
+    assert run(*QUICK, "--epochs", 2) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("train.py: error: [Errno 28] No space left on device: ")
+    assert "latest.weights.h5" in last
+    assert facts(tmp_path / "run")["status"] == "failed"
+
+
+def test_columns_of_the_history(tmp_path):
+    """A header stays as it is; what an epoch lacks is "NA"."""
+    import run
+
+    logger = run.HistoryFile(tmp_path / "history.csv")
+    logger.on_epoch_end(0, {"loss": 0.5, "a": np.float32(0.25)})
+    logger.on_epoch_end(1, {"loss": 0.125, "other": 1})
+    text = (tmp_path / "history.csv").read_bytes()
+    assert text == b"epoch,a,loss\n0,0.25,0.5\n1,NA,0.125\n"
 
 
 DAMAGES = {

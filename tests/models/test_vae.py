@@ -1,3 +1,8 @@
+import os
+import signal
+import threading
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -138,6 +143,57 @@ def test_log_likelihood_repeats_with_its_seed(trained, test_digits):
     assert first.shape == (20,) and first.dtype == np.float32
     np.testing.assert_array_equal(trained.log_likelihood(x, 3, seed=1), first)
     assert not np.array_equal(trained.log_likelihood(x, 3, seed=2), first)
+
+
+def test_log_likelihood_is_traced_once(test_digits):
+    traces = []
+
+    class Traced(genzoo.VAE):
+        def parameters(self, latents, labels, training):
+            traces.append(training)
+            return super().parameters(latents, labels, training)
+
+    model, x = Traced((64,), 2), test_digits[0][:8].reshape(8, 64).astype("float32")
+    values = [model.log_likelihood(x, k, seed=k).mean() for k in (1, 1, 3, 40, 40)]
+    assert len(traces) <= 2  # the second is for any number of draws
+    model.log_likelihood(x, 7)
+    for mean in (True, False, True, False):
+        model.sample(2, seed=0, mean=mean)
+    so_far = len(traces)
+    assert so_far <= 4
+    for mean in (True, False):
+        model.sample(3, seed=1, mean=mean)
+        model.log_likelihood(x, 9, seed=2)
+    assert len(traces) == so_far
+    assert values[0] == values[1] and values[3] == values[4] != values[2]
+
+
+def test_log_likelihood_sees_new_weights_and_layers(test_digits):
+    model, x = genzoo.VAE((8, 8, 1), 2), test_digits[0][:8]
+    before = model.log_likelihood(x, 2)
+    weights = model.decoder.get_weights()
+    model.decoder.set_weights([1.5 * w for w in weights])
+    changed = model.log_likelihood(x, 2)
+    assert not np.allclose(changed, before)
+    other = genzoo.VAE((8, 8, 1), 2)
+    other.set_weights(model.get_weights())
+    model.decoder.set_weights(weights)
+    model.decoder = other.decoder
+    np.testing.assert_allclose(model.log_likelihood(x, 2), changed, rtol=1e-6)
+
+
+def test_ctrl_c_ends_log_likelihood(test_digits):
+    model, x = genzoo.VAE((8, 8, 1), 2), test_digits[0][:64]
+    model.log_likelihood(x, 2)
+    start = time.perf_counter()
+    model.log_likelihood(x, 320)
+    patience = time.perf_counter() - start  # one call of 32 draws takes a tenth of it
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    start = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        model.log_likelihood(x, 10**7)
+    assert time.perf_counter() - start < 5 + 10 * patience
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
