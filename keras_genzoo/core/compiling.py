@@ -9,7 +9,7 @@ from keras_genzoo.core import keras_internals
 from keras_genzoo.core.annealing import prepare_annealing
 from keras_genzoo.core.keras_internals import activity_losses, flatten_layers
 from keras_genzoo.core.optimizers import OptimizerGroup, without_loss_scale
-from keras_genzoo.core.replicas import claim_collectives, global_mean
+from keras_genzoo.core.replicas import global_mean
 
 OPTIONS = ("metrics", "run_eagerly", "steps_per_execution", "jit_compile")
 
@@ -150,7 +150,7 @@ class Compiling:
                 f"Received: {unknown or f'{len(optimizers)} optimizers'}"
             )
         self._check_scope()
-        claim_collectives(self.distribute_strategy)
+        keras_internals.claim_collectives(self.distribute_strategy)
         self._check_options(options)
         before = dict(vars(self))
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import types
+import weakref
 from collections.abc import Iterator
 
 import keras
@@ -199,3 +200,32 @@ def download_errors() -> tuple[type[Exception], ...]:
     from tensorflow_datasets.core.download import DownloadError
 
     return (DownloadError,)
+
+
+# The strategies whose collectives models use, by the number from which TensorFlow counts them.
+_USERS: dict[int, weakref.ref] = {}
+
+
+def claim_collectives(strategy: tf.distribute.Strategy) -> None:
+    """Keeps the all-reduces of a `MirroredStrategy` apart from those of others in this process.
+
+    Without it, they clash if a cell of a notebook makes a strategy and runs twice, because
+    TensorFlow numbers the all-reduces of each strategy from the same start.
+
+    Raises:
+        ValueError: If another strategy, which was made before a model was compiled, has taken the
+            same numbers.
+    """
+    kind = tf.distribute.MirroredStrategy
+    start = getattr(getattr(strategy, "extended", None), "_collective_key_base", None)
+    if type(strategy) is not kind or start is None or strategy.num_replicas_in_sync == 1:
+        return
+    user = _USERS.setdefault(start, weakref.ref(strategy))
+    if user() is not strategy:
+        raise ValueError(
+            "`tf.distribute.MirroredStrategy` must be made once and used for all models, or a "
+            "second one after a model was compiled under the first: otherwise they clash. "
+            "Received: one of two strategies that were made before"
+        )
+    # TensorFlow's own tests do the same. A strategy that is made from now on counts from here.
+    kind._collective_key_base = max(kind._collective_key_base, start + 100_000)

@@ -226,3 +226,17 @@ def test_callbacks_know_several_optimizers():
     code = keras.callbacks.LearningRateScheduler.on_epoch_begin.__code__
     knows = "optimizers" in (*code.co_names, *code.co_consts)
     assert keras_internals.callbacks_know_several_optimizers() == knows
+
+
+def test_claimed_collectives_are_those_of_one_strategy(two_replicas):
+    keras_internals.claim_collectives(two_replicas)
+    keras_internals.claim_collectives(two_replicas)
+    later = [tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]) for _ in range(2)]
+    starts = [strategy.extended._collective_key_base for strategy in (two_replicas, *later)]
+    assert starts[0] < starts[1] == starts[2]
+    keras_internals.claim_collectives(later[0])
+    with pytest.raises(ValueError, match="must be made once"):
+        keras_internals.claim_collectives(later[1])
+    keras_internals.claim_collectives(
+        tf.distribute.get_strategy()
+    )  # one replica has no all-reduces
