@@ -19,8 +19,15 @@ def contract(request):
         yield contract
 
 
+# Background processes and XLA take minutes.
+TITLES = [
+    pytest.param(title, marks=[pytest.mark.slow] if title == "XLA" or needed.job else [])
+    for title, needed in PROPERTIES.items()
+]
+
+
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("title", PROPERTIES)
+@pytest.mark.parametrize("title", TITLES)
 def test_contract(contract, title, name):
     try:
         contract.check(title, name)

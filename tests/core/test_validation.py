@@ -38,7 +38,8 @@ def numeric_arguments():
         if inspect.isclass(value) and value.__module__.startswith("keras_genzoo")
     }
     for kind in sorted(classes, key=lambda kind: kind.__name__):
-        if inspect.isabstract(kind) or kind in (genzoo.GenerativeModel,):
+        is_ours = kind.__init__.__module__.startswith("keras_genzoo")
+        if inspect.isabstract(kind) or kind is genzoo.GenerativeModel or not is_ours:
             continue
         for name, parameter in inspect.signature(kind).parameters.items():
             words = {word.strip() for word in str(parameter.annotation).split("|")}

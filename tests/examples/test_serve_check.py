@@ -142,6 +142,7 @@ for path in sys.argv[2:]:
 """
 
 
+@pytest.mark.slow
 def test_bad_paths(tmp_path, saved_model):
     """All in one process, which takes seconds to import TensorFlow."""
     for kind in DAMAGES:

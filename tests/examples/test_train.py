@@ -55,6 +55,7 @@ def test_every_model_is_tested(train):
 FASHION = [name for name in recipes.NAMED if name.endswith("fashion_mnist")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FASHION)
 def test_a_recipe_has_its_data_and_settings(train, run, tmp_path, name):
     with tfds.testing.mock_data(num_examples=512):
@@ -105,6 +106,7 @@ def test_a_run_leaves_everything(run, tmp_path, name, capsys):
     assert str(directory / "model.keras") in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vae", "wgan_gp"])
 def test_conditional(run, tmp_path, name):
     assert run("--model", name, "--data", "digits", "--epochs", 1, "--conditional") == 0
@@ -142,6 +144,7 @@ def test_a_directory_with_something_in_it_is_refused(run, tmp_path, capsys):
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.slow
 def test_overwrite_replaces_a_run_and_leaves_other_files_alone(run, tmp_path):
     directory = tmp_path / "run"
     assert run(*QUICK, "--epochs", 2, "--every", 1) == 0
@@ -228,6 +231,7 @@ def test_resume_with_other_settings_is_refused(run, tmp_path, capsys):
     assert contents(tmp_path / "run") == before
 
 
+@pytest.mark.slow
 def test_a_failing_output_leaves_the_old_one(run, tmp_path, monkeypatch):
     directory = tmp_path / "run"
     assert run(*QUICK, "--epochs", 1) == 0
@@ -329,6 +333,7 @@ def assert_same_model(directory, other):
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, None])
 def test_a_kill_between_weights_and_epoch_trains_nothing_twice(train, run, tmp_path, epoch):
     assert train.main([*QUICK, "--epochs", "3", "--output", str(tmp_path / "undisturbed")]) == 0
@@ -341,6 +346,7 @@ def test_a_kill_between_weights_and_epoch_trains_nothing_twice(train, run, tmp_p
     assert_same_model(tmp_path / "run", tmp_path / "undisturbed")
 
 
+@pytest.mark.slow
 def test_damaged_weights_are_replaced_by_those_before(train, run, tmp_path):
     assert train.main([*QUICK, "--epochs", "3", "--output", str(tmp_path / "undisturbed")]) == 0
     assert run(*QUICK, "--epochs", 2) == 0
@@ -440,6 +446,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.filterwarnings("ignore:.*history.csv has")
 def test_a_damaged_history_costs_no_model(run, tmp_path, damage):
@@ -477,6 +484,7 @@ def test_the_model_is_saved_before_anything_is_drawn(run, tmp_path, monkeypatch,
     assert (tmp_path / "run" / "saved_model" / "1" / "saved_model.pb").exists()
 
 
+@pytest.mark.slow
 def test_a_recipe_of_points(run, tmp_path):
     """Fields and data are the recipe's own: nothing about it is an image."""
     assert run("--recipe", "gan_ring", "--epochs", 1) == 0

@@ -231,6 +231,7 @@ def test_resetting(name):
 LIMITS = [*((name, {}) for name in METRICS), *((name, {"max_examples": 70}) for name in STORED)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, limit", LIMITS)
 @pytest.mark.parametrize("eager", [False, True], ids=["graph", "eager"])
 def test_two_replicas(name, limit, eager, two_replicas):

@@ -153,6 +153,7 @@ def test_models_make_them_differ(two_replicas):
 NOT_ON_TPU = {"Where", "Unique", "UniqueV2", "BooleanMask", "PyFunc", "EagerPyFunc", "StringFormat"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_steps_hold_nothing_that_tpus_lack(name):
     """The contract compiles them by XLA, which knows no other shapes than static ones."""

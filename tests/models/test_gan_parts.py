@@ -123,6 +123,7 @@ def test_logs_are_means_over_packs():
     assert logs == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model_class", "options"),
     [
@@ -548,7 +549,7 @@ COMBINATIONS = {
 @pytest.mark.parametrize(
     ("name", "execution"),
     [(name, "run_eagerly") for name in COMBINATIONS]
-    + [(name, "jit_compile") for name in [*COMBINATIONS][:3]],  # which takes long
+    + [pytest.param(name, "jit_compile", marks=pytest.mark.slow) for name in COMBINATIONS],
 )
 def test_combinations(name, execution):
     options, parts = COMBINATIONS[name]

@@ -65,6 +65,7 @@ getattr(model, sys.argv[1])(sys.argv[2])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method, name", [("save", "m.keras"), ("save_weights", "m.weights.h5")])
 def test_a_full_disk_leaves_the_old_file(method, name, tmp_path):
     # In a process of its own: HDF5 crashes where it cannot write.
@@ -90,6 +91,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_kill_in_the_midst_of_saving_leaves_a_whole_file(tmp_path):
     path = tmp_path / "model.keras"
     process = subprocess.Popen(

@@ -307,6 +307,7 @@ def test_mixed_precision_is_served_in_float32(policy, digits, tmp_path):
     assert np.abs(model.encode(inputs["images"]) - full.encode(inputs["images"])).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_under_a_strategy(two_replicas, digits, tmp_path):
     with two_replicas.scope():
         model = CASES["DCGAN, packed, augmented, averaged"].make()
@@ -320,6 +321,7 @@ def test_under_a_strategy(two_replicas, digits, tmp_path):
         np.testing.assert_allclose(answer, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("consumer", CONSUMERS)
 @pytest.mark.parametrize("name", ["DCGAN, packed, augmented, averaged", "VAE, conditional"])
 def test_consumers(consumer, name, models):
@@ -351,6 +353,7 @@ def test_the_labels_of_sample(models, tmp_path):
         np.testing.assert_allclose(served, model.sample(labels=[1, 2, 2], seed=5), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_seedless_sample_is_new_after_every_start(models, tmp_path):
     # A graph that was traced under a global seed could repeat itself from its load on.
     keras.utils.set_random_seed(3)
@@ -493,6 +496,7 @@ def export_once(directory):
     small().export(directory)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", range(1, 10))
 def test_a_killed_export_leaves_no_bad_version(count, tmp_path):
     """Killed as soon as so many files and directories are there, of the nine that it makes."""
@@ -525,6 +529,7 @@ def export_on_a_full_disk(directory, limit):
     os._exit(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [10_000, 200_000])
 def test_a_full_disk_leaves_nothing(limit, tmp_path):
     """Files of more than the limit can't be written: a part of the graph, or of the weights."""

@@ -359,6 +359,7 @@ def linear_vae(features, latent_dim, **options):
     return genzoo.VAE((features,), latent_dim, encoder=encoder, decoder=decoder, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("units", [1.0, 1000.0])
 def test_a_linear_gaussian_model_is_found(units, tmp_path):
     """Probabilistic PCA, whose samples and likelihood are known; also of an unscaled table."""
