@@ -177,9 +177,20 @@ def to_batches(
         return examples.batch(batch_size, drop_remainder=shuffle_buffer is not None)
 
     if first_epoch is None:
-        return batches().prefetch(tf.data.AUTOTUNE)
+        return prefetched(batches())
     epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
-    return epochs.flat_map(batches).prefetch(tf.data.AUTOTUNE)
+    return prefetched(epochs.flat_map(batches))
+
+
+def prefetched(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Prefetches batches, without the thread with which TensorFlow tunes pipelines.
+
+    That thread sleeps for ever longer times, and a data set that is left before its end, as `fit`
+    leaves an endless one, may wait until it wakes: up to as long as it was read.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def _shuffle(dataset, buffer_size, seed, epoch):
