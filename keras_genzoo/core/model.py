@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from keras_genzoo.core.batches import BatchCheck, parts_of
 from keras_genzoo.core.compiling import Compiling
+from keras_genzoo.core.completion import Completion
 from keras_genzoo.core.fields import Field, Labels
 from keras_genzoo.core.fitting import Fitting
 from keras_genzoo.core.keras_internals import BuiltBeforeFit, flatten_layers
@@ -32,7 +33,7 @@ from keras_genzoo.serving import export
 from keras_genzoo.serving.endpoints import Endpoint
 
 
-class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Model):
+class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Model):
     """The base of all models.
 
     A subclass passes its fields to this constructor, builds all networks in its own, and sets an
