@@ -401,7 +401,7 @@ class Run:
     def report(self) -> None:
         """Prints the paths of the files, and the last logs."""
         for path, meaning in {
-            self.model: "for keras.saving.load_model",
+            self.model: "for keras.saving.load_model, after `import keras_genzoo`",
             self.saved_model: "for TensorFlow Serving",
             self.samples: "final samples",
             self.pictures: "samples during training",

@@ -1,5 +1,6 @@
 """A zoo of generative models on Keras 3 and TensorFlow."""
 
+import keras_genzoo.backend  # noqa: F401  First of all, because it raises on other backends.
 from keras_genzoo import (
     callbacks,
     data,

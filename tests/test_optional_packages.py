@@ -12,7 +12,7 @@ HIDDEN = ["mlxtend", "pandas", "scipy", "sklearn", "tensorboard", "tensorflow_se
 
 # All in one process, because TensorFlow takes long to import.
 SCRIPT = """
-import contextlib, io, json, sys
+import argparse, contextlib, io, json, pathlib, sys
 
 for name in json.loads(sys.argv[1]):
     sys.modules[name] = None  # importing it raises
@@ -51,7 +51,9 @@ messages = {
     "fit": message(model.fit, x, validation_data=x, verbose=0),
     "saved model": message(model.export, "saved_model"),
     "onnx": message(model.export, "model.onnx", format="onnx"),
-    "warmup": message(serve_check.main, ["saved_model", "--warmup"]),
+    "warmup": message(
+        serve_check.main, argparse.Namespace(path=pathlib.Path("saved_model"), warmup=True)
+    ),
 }
 print(json.dumps(messages))
 """

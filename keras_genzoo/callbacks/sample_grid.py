@@ -27,7 +27,8 @@ class SampleGrid(Callback):
     how the samples of the same latents change as the model learns. The content depends on the
     model:
 
-    - For images, a grid of samples. A conditional model has one column for each class, up to 20.
+    - For images, a grid of samples. A conditional model has one column for each class, up to 20
+      classes, or several if the classes are few.
     - For points, `data_shape == (2,)`, a scatter plot of 2,500 samples over `images` in grey.
     - For a model without `sample`, such as an autoencoder, rows of `images` with their
       reconstructions below. A denoising model also shows the corrupted images that it
@@ -36,7 +37,7 @@ class SampleGrid(Callback):
     Args:
         directory: The directory of the pictures. It is created if it does not exist.
         every: The number of epochs from one picture to the next.
-        num_samples: The number of samples, or of images to reconstruct. A grid with a column for
+        num_samples: The number of samples, or of images to reconstruct. A grid with columns for
             each class has as many full rows as this allows, but at least one and at most ten.
         images: Data to reconstruct, or points for the background of a scatter plot. Images are
             floats in [0, 1] or uint8.
@@ -157,9 +158,11 @@ class SampleGrid(Callback):
         if self.labels is not None:
             labels, columns = self.labels, math.ceil(math.sqrt(len(self.labels)))
         else:
-            columns = min(num_classes, MAX_CLASSES)
-            rows = min(max(self.num_samples // columns, 1), MAX_ROWS)
-            labels = np.tile(np.arange(columns), rows)
+            classes = np.arange(min(num_classes, MAX_CLASSES))
+            # Few classes get several columns each: one each would make a narrow and high picture.
+            row = np.repeat(classes, max(math.isqrt(self.num_samples) // len(classes), 1))
+            columns = len(row)
+            labels = np.tile(row, min(max(self.num_samples // columns, 1), MAX_ROWS))
         return self.model.sample(labels=labels, seed=self.seed), columns
 
     def _reconstructions(self):

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo.core.fields import Field
+from keras_genzoo.core.fields import Field, densify
 
 
 def yields_batches(data) -> bool:
@@ -58,7 +58,7 @@ def over_data_sets(verb: Callable) -> Callable:
             return verb(self, x, *args, **options)
         results = []
         for batch in _all_batches(x):
-            first, *others = (np.asarray(part) for part in parts_of(batch))
+            first, *others = (np.asarray(densify(p)) for p in parts_of(batch))
             labels = {} if args or not others or self.num_classes is None else {"labels": others[0]}
             results.append(verb(self, first, *args, **labels | options))
         if not results:

@@ -70,9 +70,10 @@ class Field:
     def with_shape(self, values) -> tf.Tensor:
         """Returns a batch as a tensor whose static shape is known but for the batch.
 
-        A data set may not know it, such as one of `tf.io.decode_png` or `tf.numpy_function`.
+        A data set may not know it, such as one of `tf.io.decode_png` or `tf.numpy_function`. What
+        is sparse becomes dense here.
         """
-        tensor = tf.convert_to_tensor(values)
+        tensor = tf.convert_to_tensor(densify(values))
         if tensor.shape.rank is None or not tensor.shape[1:].is_fully_defined():
             tensor = tf.ensure_shape(tensor, (None, *self.shape))
         return tensor
@@ -110,7 +111,7 @@ class Vectors(Field):
         spec = _spec_of(values, argument, self.name)
         self.check_spec(spec, argument)
         _check_number(spec.shape[0], num_examples, argument)
-        low, high = float(np.min(values)), float(np.max(values))
+        low, high = _range_of(values)
         if spec.dtype == tf.uint8:
             if high == 1:
                 warnings.warn(
@@ -354,6 +355,53 @@ def _remedy(argument, low, high) -> str:
     return ""
 
 
+def _range_of(values) -> tuple[float, float]:
+    """Returns the lowest and highest number."""
+    if not is_sparse(values):
+        return float(np.min(values)), float(np.max(values))
+    stored = values.values if isinstance(values, tf.SparseTensor) else values.tocoo().data
+    # The numbers that are not stored are 0.
+    return float(np.min(stored, initial=0)), float(np.max(stored, initial=0))
+
+
+def is_sparse(values) -> bool:
+    """Returns True for a `tf.SparseTensor`, and for SciPy's sparse arrays and matrices."""
+    return isinstance(values, tf.SparseTensor) or hasattr(values, "toarray")
+
+
+def densify(values):
+    """Returns the dense array or tensor of a sparse one, and anything else as it is."""
+    if not is_sparse(values):
+        return values
+    if isinstance(values, tf.SparseTensor):
+        return tf.sparse.to_dense(in_order_of_rows(values))
+    return values.toarray()
+
+
+def in_order_of_rows(values):
+    """Returns a sparse array so that it can be sliced by examples, and anything else as it is.
+
+    Keras needs it for the arrays of `fit`, too.
+    """
+    if isinstance(values, tf.SparseTensor):
+        return tf.sparse.reorder(values)
+    return values.tocsr() if is_sparse(values) else values
+
+
+def dense_parts(array, size: int) -> Iterator:
+    """Yields `size` examples of an array at a time; of a sparse one, each part is made dense."""
+    if not is_sparse(array):
+        yield from (array[start : start + size] for start in range(0, len(array), size))
+        return
+    array = in_order_of_rows(array)
+    for start in range(0, array.shape[0], size):
+        if isinstance(array, tf.SparseTensor):
+            first = [start] + [0] * (len(array.shape) - 1)
+            yield densify(tf.sparse.slice(array, first, [size, *array.shape[1:]]))
+        else:
+            yield densify(array[start : start + size])
+
+
 def data_field(data_shape: Sequence[int], bounded: bool | None = None) -> Vectors:
     """Returns `Images` for a shape `(height, width, channels)`, `Vectors` for `(features,)`.
 
@@ -376,7 +424,7 @@ def _spec_of(values, argument, name) -> tf.TensorSpec:
             f"`{argument}` must not be a masked array, whose masked values would be trained on: "
             f"fill it first (`{argument}.filled(value)`). Received: a masked array"
         )
-    if not is_array or isinstance(values, (tf.RaggedTensor, tf.SparseTensor)):
+    if not is_array or isinstance(values, tf.RaggedTensor):
         is_dict = isinstance(values, dict)
         keys = f" of keys {sorted(values)} (tfds: `as_supervised=True`)" if is_dict else ""
         raise ValueError(

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_genzoo.core import keras_internals
 from keras_genzoo.core.batches import first_batch, parts_of, yields_batches
+from keras_genzoo.core.fields import densify, in_order_of_rows
 from keras_genzoo.core.fit_warnings import warn_of_scales, with_nan_warning
 from keras_genzoo.core.optimizers import (
     OptimizerGroup,
@@ -46,7 +47,8 @@ class Fitting:
         """Keras's `fit`, after a check of the data.
 
         Args:
-            x: The first part of the data, `(n, ...)`, or a data set of all parts.
+            x: The first part of the data, `(n, ...)`, or a data set of all parts. Sparse arrays
+                (of SciPy, or `tf.SparseTensor`) are made dense a batch at a time.
             y: The second part, if the model has use for one: integer labels `(n,)` of a
                 conditional model, targets of a model that translates. Labels `(n,)` that a model
                 has no use for are ignored; anything else is an error.
@@ -99,6 +101,7 @@ class Fitting:
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """Keras's `train_on_batch`, after a check of the data as in `fit`."""
         _refuse_weights({"sample_weight": sample_weight, "class_weight": class_weight})
+        x, y = densify(x), densify(y)
         x, y = self._check_batches(x, y, len(x), "x", training=True)
         with self.batch_check.explained():
             return super().train_on_batch(x, y, return_dict=return_dict)
@@ -106,6 +109,7 @@ class Fitting:
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Keras's `test_on_batch`, after a check of the data; also of the generative metrics."""
         _refuse_weights({"sample_weight": sample_weight})
+        x, y = densify(x), densify(y)
         x, y = self._check_batches(x, y, len(x), "x")
         super().test_on_batch(x, y)
         logs = {name: float(value) for name, value in self.get_metrics_result().items()}
@@ -174,7 +178,7 @@ class Fitting:
         if training and batch_size % self.num_replicas:
             self._check_batch_size(batch_size)
         self._refuse_extra(parts, name)
-        first, *others = parts
+        first, *others = map(in_order_of_rows, parts)
         others = [part if hasattr(part, "shape") else np.asarray(part) for part in others]
         names = [name, *(f"{field.name} of {name}" for field in self.expected_fields[1:])]
         if name == "x" and len(self.expected_fields) == 2:

@@ -7,6 +7,7 @@ import operator
 import os
 import types
 from collections.abc import Callable
+from itertools import repeat
 
 import keras
 import numpy as np
@@ -14,7 +15,8 @@ import tensorflow as tf
 
 from keras_genzoo.core.batches import BatchCheck, parts_of
 from keras_genzoo.core.compiling import Compiling
-from keras_genzoo.core.fields import Field, Labels
+from keras_genzoo.core.completion import Completion
+from keras_genzoo.core.fields import Field, Labels, dense_parts
 from keras_genzoo.core.fitting import Fitting
 from keras_genzoo.core.keras_internals import BuiltBeforeFit, flatten_layers
 from keras_genzoo.core.logs import Logs
@@ -32,7 +34,7 @@ from keras_genzoo.serving import export
 from keras_genzoo.serving.endpoints import Endpoint
 
 
-class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Model):
+class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Model):
     """The base of all models.
 
     A subclass passes its fields to this constructor, builds all networks in its own, and sets an
@@ -261,10 +263,10 @@ class GenerativeModel(Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Mo
 
     @staticmethod
     def in_batches(function: Callable, *arrays, batch_size: int = 256) -> np.ndarray:
-        """Applies a function to arrays of examples, part by part; an array may be `None`."""
+        """Applies a function to arrays of examples by parts; all but the first may be `None`."""
         parts = []
-        for start in range(0, len(arrays[0]), batch_size):
-            part = [None if a is None else a[start : start + batch_size] for a in arrays]
+        slices = (repeat(None) if a is None else dense_parts(a, batch_size) for a in arrays)
+        for part in zip(*slices, strict=False):
             parts.append(np.asarray(function(*part), dtype="float32"))
         return np.concatenate(parts)
 

@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_genzoo.core.fields import dense_parts, densify
+
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class Standardization(keras.layers.Layer):
@@ -93,7 +95,7 @@ def batches_of(data) -> Iterator:
     """Yields the first part of each batch of a data set, or an array part by part."""
     is_array = hasattr(data, "shape")
     if is_array:
-        return (data[i : i + 4096] for i in range(0, len(data), 4096))
+        return dense_parts(data, 4096)
     if isinstance(data, keras.utils.PyDataset) and data.num_batches is not None:
         batches = (data[i] for i in range(data.num_batches))
     elif isinstance(data, tf.data.Dataset) and data.cardinality() != tf.data.INFINITE_CARDINALITY:
@@ -104,4 +106,4 @@ def batches_of(data) -> Iterator:
             "call `adapt` of the model's `standardization` with an array before `fit`. "
             f"Received: {type(data).__name__}"
         )
-    return (batch[0] if isinstance(batch, (tuple, list)) else batch for batch in batches)
+    return (densify(b[0] if isinstance(b, (tuple, list)) else b) for b in batches)

@@ -113,8 +113,20 @@ def test_conditional_columns_are_classes(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "num_classes, num_samples, rows, repeats",
+    [(1, 64, 8, 8), (2, 64, 8, 4), (3, 64, 10, 2), (4, 64, 8, 2), (2, 3, 1, 1), (2, 16, 4, 2)],
+)
+def test_few_classes_have_several_columns(tmp_path, num_classes, num_samples, rows, repeats):
+    model = Sampler((4, 4, 1), num_classes=num_classes)
+    fit(model, SampleGrid(tmp_path, num_samples=num_samples))
+    grid = cells(read(tmp_path / "epoch_0001.png"), rows, num_classes * repeats)
+    levels = np.rint(255 * np.arange(num_classes) / num_classes).repeat(repeats)
+    np.testing.assert_allclose(grid, np.broadcast_to(levels[None, :, None, None, None], grid.shape))
+
+
+@pytest.mark.parametrize(
     "num_classes, num_samples, rows, columns",
-    [(10, 64, 6, 10), (2, 64, 10, 2), (100, 64, 3, 20), (10, 1, 1, 10)],
+    [(10, 64, 6, 10), (5, 64, 10, 5), (100, 64, 3, 20), (10, 1, 1, 10)],
 )
 def test_conditional_grid_is_bounded(tmp_path, num_classes, num_samples, rows, columns):
     model = Sampler((4, 4, 1), num_classes=num_classes)

@@ -128,3 +128,22 @@ def test_run_takes_a_name_or_a_network():
     np.testing.assert_array_equal(
         model.run("generator", latents, None), model.run("generator", latents)
     )
+
+
+@pytest.mark.parametrize(
+    "model, names",
+    [
+        (lambda: genzoo.DCGAN((8, 8, 1)), ("generator", "discriminator")),
+        (lambda: genzoo.VAE((8, 8, 1)), ("encoder", "decoder")),
+    ],
+)
+def test_summary_shows_the_networks(model, names):
+    model, lines = model(), []
+    model.summary(print_fn=lines.append)
+    text = "\n".join(map(str, lines))
+    for name in names:
+        (line,) = (line for line in text.splitlines() if f" {name} " in line)
+        assert f"{getattr(model, name).count_params():,}" in line
+    lines.clear()
+    model.summary(print_fn=lines.append, expand_nested=True)
+    assert "Conv2D" in "\n".join(map(str, lines))
