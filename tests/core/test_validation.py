@@ -38,8 +38,8 @@ def numeric_arguments():
         if inspect.isclass(value) and value.__module__.startswith("keras_genzoo")
     }
     for kind in sorted(classes, key=lambda kind: kind.__name__):
-        is_ours = kind.__init__.__module__.startswith("keras_genzoo")
-        if inspect.isabstract(kind) or kind is genzoo.GenerativeModel or not is_ours:
+        of_keras = getattr(kind.__init__, "__module__", "").startswith("keras.")
+        if inspect.isabstract(kind) or kind is genzoo.GenerativeModel or of_keras:
             continue
         for name, parameter in inspect.signature(kind).parameters.items():
             words = {word.strip() for word in str(parameter.annotation).split("|")}
