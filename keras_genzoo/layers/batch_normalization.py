@@ -19,8 +19,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     sums over the replicas three times in each direction. This one uses TensorFlow's fused operation
     on one replica, and sums once in each direction on several.
 
-    What the fused operation does not support is left to Keras: masks, renormalization, float64, and
-    an `axis` other than the last.
+    What the fused operation does not support is left to Keras: masks, renormalization (Keras 3.14
+    and later), float64, and an `axis` other than the last.
 
     Reference: Ioffe & Szegedy, Batch Normalization: Accelerating Deep Network Training by Reducing
     Internal Covariate Shift, ICML 2015.
@@ -31,7 +31,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs, training=None, mask=None):
         is_last_axis = self.axis in (-1, len(inputs.shape) - 1)
-        is_plain = is_last_axis and mask is None and not self.renorm
+        renorm = getattr(self, "renorm", False)  # Keras 3.14 and later
+        is_plain = is_last_axis and mask is None and not renorm
         if not (training and self.trainable and is_plain and inputs.dtype.name in _FUSED_DTYPES):
             return super().call(inputs, training=training, mask=mask)
         channels = tf.ones_like(self.moving_mean)
