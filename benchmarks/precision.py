@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def train(policy: str, seed: int, epochs: int) -> dict[str, float]:

@@ -12,13 +12,24 @@ from __future__ import annotations
 
 import argparse
 import collections
+import os
 import pathlib
 import re
 import tempfile
 
+if __name__ == "__main__":  # before TensorFlow is imported, so that help and mistakes come at once
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", default=["vae", "dcgan"])
+    parser.add_argument("--contender", default="fit", choices=("fit", "loop", "public"))
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--top", type=int, default=15)
+    FLAGS = parser.parse_args()
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
-from throughput import STEPS, contest
+from throughput import contest
 
 
 def seconds_of_operations(directory: pathlib.Path) -> collections.Counter:
@@ -38,13 +49,7 @@ def seconds_of_operations(directory: pathlib.Path) -> collections.Counter:
     return seconds
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--models", nargs="+", choices=STEPS, default=["vae", "dcgan"])
-    parser.add_argument("--contender", default="fit", choices=("fit", "loop", "public"))
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--top", type=int, default=15)
-    flags = parser.parse_args()
+def main(flags) -> None:
     for name in flags.models:
         run = contest(name, public_jit=False)[flags.contender]
         run(flags.steps)
@@ -62,4 +67,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(FLAGS)

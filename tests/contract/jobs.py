@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 import tensorflow as tf
 
@@ -86,7 +87,7 @@ class Process:
     @functools.cached_property
     def results(self):
         """The results by the names of the cases; waits for the process to end."""
-        code = self.process.wait(timeout=1200)
+        code = self.process.wait()  # without a limit, because machines may be slow
         assert code == 0, self.log.read_text()[-3000:]
         return pickle.loads(self.task.output.read_bytes())
 
@@ -141,6 +142,16 @@ class Cluster:
         """Ends the workers, whatever they are doing."""
         for worker in self.workers:
             worker.stop()
+
+
+def exit_codes(processes):
+    """Waits for the processes of a cluster; if one fails, the others are killed."""
+    while any(process.poll() is None for process in processes):
+        if any(process.poll() for process in processes):
+            for process in processes:
+                process.kill()
+        time.sleep(0.1)
+    return [process.returncode for process in processes]
 
 
 def cluster_configs():

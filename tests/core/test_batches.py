@@ -50,6 +50,7 @@ def test_a_later_batch_of_an_evaluation_is_refused():
         model.evaluate(later("label"), verbose=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", MESSAGES, ids=str)
 def test_xla_counts_what_it_cannot_stop(bad):
     model = conditional_vae()

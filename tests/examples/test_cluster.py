@@ -12,7 +12,7 @@ import time
 import keras
 import numpy as np
 import pytest
-from contract.jobs import cluster_configs
+from contract.jobs import cluster_configs, exit_codes
 
 pytestmark = pytest.mark.slow
 
@@ -39,9 +39,8 @@ def cluster(output, *flags):
 
 
 def finish(workers, output):
-    for index, worker in enumerate(workers):
-        log = output.with_name(f"{index}.log")
-        assert worker.wait(timeout=300) == 0, log.read_text()[-3000:]
+    logs = [output.with_name(f"{index}.log") for index in range(len(workers))]
+    assert exit_codes(workers) == [0, 0], [log.read_text()[-3000:] for log in logs]
 
 
 def test_a_killed_worker(tmp_path):

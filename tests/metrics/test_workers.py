@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from contract.cases import CASES
-from contract.jobs import cluster_configs
+from contract.jobs import cluster_configs, exit_codes
 
 from keras_genzoo import metrics
 
@@ -42,7 +42,7 @@ def test_two_workers_measure_what_one_does(tmp_path):
         )
         for path, config in zip(paths, cluster_configs(), strict=True)
     ]
-    assert [process.wait(timeout=300) for process in processes] == [0, 0]
+    assert exit_codes(processes) == [0, 0]
     first, second = (json.loads(path.read_text()) for path in paths)
     assert first == second
     expected = fit(tf.distribute.get_strategy())

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from contract.jobs import cluster_configs
+from contract.jobs import cluster_configs, exit_codes
 
 # Without a seed, each worker by itself.
 PROGRAM = """
@@ -53,7 +53,7 @@ def test_workers_share_each_epoch(tmp_path):
         )
         for path, config in zip(paths, cluster_configs(), strict=True)
     ]
-    assert [process.wait(timeout=200) for process in processes] == [0, 0]
+    assert exit_codes(processes) == [0, 0]
     first, second = (json.loads(path.read_text()) for path in paths)
     orders = []
     for epoch in (slice(0, 24), slice(24, 48)):
