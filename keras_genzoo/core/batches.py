@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import re
 from collections.abc import Callable, Iterator
 
@@ -49,18 +50,27 @@ def first_batch(data) -> tuple:
 def over_data_sets(verb: Callable) -> Callable:
     """Decorates a verb of arrays so that it also takes what yields batches.
 
-    Labels of a conditional model are the second part of a batch, unless they are passed.
+    Labels of a conditional model are then the second part of a batch.
     """
+    signature = inspect.signature(verb)
 
     @functools.wraps(verb)
     def method(self, x, *args, **options):
         if not yields_batches(x):
             return verb(self, x, *args, **options)
+        call = signature.bind(self, x, *args, **options)
+        if call.arguments.get("labels") is not None:
+            raise ValueError(
+                "`labels` must be omitted if `x` is a data set, whose batches hold them. "
+                f"Received: labels={call.arguments['labels']!r:.50}"
+            )
         results = []
         for batch in _all_batches(x):
-            first, *others = (np.asarray(densify(p)) for p in parts_of(batch))
-            labels = {} if args or not others or self.num_classes is None else {"labels": others[0]}
-            results.append(verb(self, first, *args, **labels | options))
+            first, *others = (np.asarray(densify(part)) for part in parts_of(batch))
+            call.arguments["x"] = first
+            if others and self.num_classes is not None:
+                call.arguments["labels"] = others[0]
+            results.append(verb(*call.args, **call.kwargs))
         if not results:
             raise ValueError("`x` must yield at least one batch. Received: an empty data set")
         return np.concatenate(results)

@@ -269,6 +269,7 @@ class Labels(Field):
         if self.absent:
             return
         high = self.num_classes - 1
+        tensor = tf.cast(tensor, tf.int64)  # a small type could not hold `high`
         inside = (tensor >= 0) & (tensor <= high)
         yield inside, f"`{self.name}` must lie in [0, {high}]."
 
@@ -277,7 +278,7 @@ class Labels(Field):
 
 
 class Target(Labels):
-    """The data that an autoencoder shall reconstruct, if the user passes others than its input.
+    """The data that an autoencoder should reconstruct, if they are not its input.
 
     Labels `(batch,)` are ignored, as by any model without classes.
 
@@ -291,7 +292,9 @@ class Target(Labels):
         self.data = data
 
     def ignores(self, values):
-        return values is None or _looks_like_labels(values)
+        if values is None:
+            return True
+        return _looks_like_labels(values) and tuple(values.shape[1:]) != self.data.shape
 
     def check(self, values, argument, num_examples=None):
         if self.ignores(values):

@@ -65,6 +65,8 @@ class Fitting:
         _refuse_weights(arguments)
         prepare_callbacks(self, arguments.get("callbacks"))
         x, y = self.check_training_data(x, y, batch_size)
+        if self.normalize and not self.standardization.adapted:
+            self.standardization.adapt(x)
         x = warn_of_scales(self, x)
         arguments |= {"x": x, "y": y}
         if arguments.get("validation_data") is not None:
@@ -103,6 +105,12 @@ class Fitting:
         _refuse_weights({"sample_weight": sample_weight, "class_weight": class_weight})
         x, y = densify(x), densify(y)
         x, y = self._check_batches(x, y, len(x), "x", training=True)
+        if self.normalize and not self.standardization.adapted:
+            raise ValueError(
+                "`train_on_batch` needs the statistics of all data: call "
+                "`model.standardization.adapt(data)` before. "
+                "Received: a batch of a model that has seen no data"
+            )
         with self.batch_check.explained():
             return super().train_on_batch(x, y, return_dict=return_dict)
 
@@ -112,8 +120,9 @@ class Fitting:
         x, y = densify(x), densify(y)
         x, y = self._check_batches(x, y, len(x), "x")
         super().test_on_batch(x, y)
-        logs = {name: float(value) for name, value in self.get_metrics_result().items()}
-        return logs if return_dict else list(logs.values())
+        logs = self.get_metrics_result()
+        logs = logs if return_dict else keras_internals.in_order_of_metrics(self, logs)
+        return tf.nest.map_structure(_to_float, logs)
 
     def check_training_data(self, x, y=None, batch_size=None) -> tuple:
         """Checks the data of `fit`; returns `x` and `y` to be passed on.

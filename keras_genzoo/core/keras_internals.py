@@ -124,6 +124,11 @@ def evaluates_within_fit(arguments: dict) -> bool:
     return bool(arguments.get("_use_cached_eval_dataset"))
 
 
+def in_order_of_metrics(model: keras.Model, logs: dict) -> list:
+    """Lists logs as `evaluate` does, or returns the only one; Keras has no public function."""
+    return model._flatten_metrics_in_order(logs)
+
+
 def keras_is_at_least(*version: int) -> bool:
     """Compares Keras's version, for example with `3, 15`."""
     return tuple(int(part) for part in keras.__version__.split(".")[: len(version)]) >= version

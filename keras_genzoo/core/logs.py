@@ -71,10 +71,10 @@ class Logs:
     def check_validation_size(self, data) -> None:
         """Raises if an array has fewer examples than the generative metrics can compare."""
         for metric in self.generative_metrics:
-            if hasattr(data, "shape") and len(data) < metric.min_examples:
+            if hasattr(data, "shape") and data.shape[0] < metric.min_examples:
                 raise ValueError(
                     f"`validation_data` must have {metric.min_examples} examples or more, for "
-                    f"{metric.name}. Received: {len(data)}"
+                    f"{metric.name}. Received: {data.shape[0]}"
                 )
 
     def check_metrics_were_updated(self) -> None:

@@ -57,6 +57,8 @@ class Standardization(keras.layers.Layer):
             ValueError: If `data` is something else, or holds numbers that are not finite.
         """
         count, mean, stddev = feature_statistics(batches_of(data))
+        if count == 0:
+            raise ValueError("`data` must hold at least one example. Received: none")
         if not np.isfinite(stddev).all():
             raise ValueError("`data` must be finite. Received: NaN or infinite numbers")
         self.mean.assign(mean)
@@ -65,7 +67,7 @@ class Standardization(keras.layers.Layer):
         self.count.assign(count)
 
     def call(self, x):
-        return (x - self.mean) / self.stddev
+        return (ops.cast(x, self.compute_dtype) - self.mean) / self.stddev
 
     def invert(self, x: tf.Tensor) -> tf.Tensor:
         """Returns the data that the layer maps to `x`, float32."""

@@ -48,7 +48,8 @@ class VAE(LatentSampling, EncoderDecoder):
 
     Attributes:
         samples_means: Whether `sample`, its endpoint and metrics take E[x|z] in place of a draw
-            from p(x|z). True for images and Bernoulli likelihoods, unless it is set.
+            from p(x|z). True for images and Bernoulli likelihoods, unless it is set. It
+            is not saved with the model.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
@@ -116,21 +117,22 @@ class VAE(LatentSampling, EncoderDecoder):
             output_activation=self.output_activation,
         )
 
-    def check_training_data(self, x, y=None, batch_size=None):
-        x, y = super().check_training_data(x, y, batch_size)
-        if self.normalize and not self.standardization.adapted:
-            self.standardization.adapt(x)
-        return x, y
-
     def posterior(self, x, labels=None, training=False):
-        """Returns the mean and log-variance of q(z|x), both float32 `(batch, latent_dim)`."""
+        """Returns the mean and log-variance of q(z|x), both float32 `(batch, latent_dim)`.
+
+        `x` are data as `fit` takes them; a conditional model also takes their labels.
+        """
+        return self.posterior_step(self.data_field.convert(x), labels, training)
+
+    def posterior_step(self, x, labels, training):
+        """Returns the posterior of float32 data."""
         statistics = self.run("encoder", self.density.standardize(x), labels, training=training)
         mean, log_variance = tf.split(statistics, 2, axis=-1)
-        # Softly bounded by 5: in the first steps, its exponential might else overflow.
+        # Softly bounded by 5: in the first steps, its exponential might otherwise overflow.
         return mean, 5.0 - tf.nn.softplus(5.0 - log_variance)
 
     def encode_step(self, x, labels, training):
-        return self.posterior(x, labels, training)[0]
+        return self.posterior_step(x, labels, training)[0]
 
     def decode_step(self, codes, labels, training):
         return self.density.mean(self.parameters(codes, labels, training))
@@ -178,7 +180,7 @@ class VAE(LatentSampling, EncoderDecoder):
 
     def forward(self, x, labels, target, training):
         noise = self.noise if training else self.evaluation_noise
-        mean, log_variance = self.posterior(x, labels, training)
+        mean, log_variance = self.posterior_step(x, labels, training)
         epsilon = noise.normal(keras.ops.shape(mean))
         latents = mean + tf.exp(0.5 * log_variance) * epsilon
         parameters = self.parameters(latents, labels, training)
@@ -196,7 +198,7 @@ class VAE(LatentSampling, EncoderDecoder):
 
     def anomaly_step(self, x, labels):
         x = self.data_field.convert(x)
-        mean, log_variance = self.posterior(x, labels)
+        mean, log_variance = self.posterior_step(x, labels, False)
         parameters = self.parameters(mean, labels, training=False)
         return gaussian_kl(mean, log_variance) - self.density.log_prob(x, parameters)
 
@@ -236,7 +238,7 @@ class VAE(LatentSampling, EncoderDecoder):
 
     def importance_step(self, x, labels, total, seed, draws):
         """Adds the importance weights p(x, z) / q(z|x) of more draws to `total`, in logarithms."""
-        mean, log_variance = self.posterior(x, labels)
+        mean, log_variance = self.posterior_step(x, labels, False)
         for draw in draws:
             epsilon = tf.random.stateless_normal(tf.shape(mean), tf.stack([seed, draw]))
             latents = mean + tf.exp(0.5 * log_variance) * epsilon

@@ -117,6 +117,10 @@ def test_verbs_take_data_sets(conditional):
         expected = verb(IMAGES) if labels is None else verb(IMAGES, labels)
         np.testing.assert_allclose(verb(data), expected, rtol=1e-5, atol=1e-5)
     assert model.log_likelihood(data, num_samples=2).shape == (64,)
+    assert model.log_likelihood(data, 2).shape == (64,)
+    if conditional:
+        with pytest.raises(ValueError, match="`labels` must be omitted if `x` is a data set"):
+            model.encode(data, LABELS)
     generator = iter([IMAGES[:10], IMAGES[10:]])
     if not conditional:
         np.testing.assert_allclose(model.encode(generator), model.encode(IMAGES), rtol=1e-4)
@@ -124,3 +128,29 @@ def test_verbs_take_data_sets(conditional):
         model.encode(data.repeat())
     with pytest.raises(ValueError, match="`x` must yield at least one batch"):
         model.encode(data.take(0))
+
+
+def test_on_batch_returns_what_evaluate_does():
+    for model in (genzoo.Autoencoder((6, 5, 1), 2, (4,)), genzoo.VAE((6, 5, 1), 2)):
+        model.compile(metrics=[keras.metrics.MeanSquaredError()])
+        expected = model.evaluate(IMAGES, batch_size=64, verbose=0)
+        model.evaluation_noise.reset()
+        np.testing.assert_allclose(model.test_on_batch(IMAGES), expected, rtol=1e-5)
+    alone = genzoo.Autoencoder((6, 5, 1), 2, (4,))
+    alone.compile()
+    assert alone.test_on_batch(IMAGES) == pytest.approx(alone.evaluate(IMAGES, verbose=0))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int64"])
+def test_many_classes_and_small_types_of_labels(dtype):
+    model = genzoo.ConditionalGAN((6, 5, 1), num_classes=300, latent_dim=2)
+    model.compile()
+    model.fit(later_labels(dtype), verbose=0)
+    with pytest.raises(ValueError, match=r"must lie in \[0, 299\]"):
+        model.fit(later_labels("int64", 300), verbose=0)
+
+
+def later_labels(dtype, second=1):
+    """Two batches; the labels of the second are `second`."""
+    labels = np.repeat([2, second], 16).astype(dtype)
+    return tf.data.Dataset.from_tensor_slices((IMAGES[:32], labels)).batch(16)

@@ -43,6 +43,16 @@ def test_fit_takes_the_same_steps(kind, expected):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("kind", ["csr", "SparseTensor"])
+def test_generative_metrics_of_validation_data(kind):
+    model = autoencoder()
+    model.compile(metrics=[genzoo.metrics.FrechetDistance()])
+    logs = model.fit(KINDS[kind], validation_data=(KINDS[kind],), **OPTIONS).history
+    assert np.isfinite(logs["val_frechet_distance"]).all()
+    with pytest.raises(ValueError, match="`validation_data` must have 2 examples or more"):
+        model.fit(DENSE, validation_data=(X.tocsr()[:1],), **OPTIONS)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_verbs_and_evaluate(kind, expected):
     x, model = KINDS[kind], expected[0]

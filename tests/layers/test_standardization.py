@@ -61,3 +61,15 @@ def test_data_without_an_end_are_refused():
             Standardization((3,)).adapt(data)
     with pytest.raises(ValueError, match=r"`data` must be finite. Received: NaN"):
         Standardization((3,)).adapt(TABLE * np.nan)
+
+
+def test_integers_are_standardized():
+    table = np.array([[1, 10], [3, 30]])
+    layer = Standardization((2,))
+    layer.adapt(table)
+    np.testing.assert_allclose(layer(table), [[-1, -1], [1, 1]])
+
+
+def test_no_data_are_refused():
+    with pytest.raises(ValueError, match="`data` must hold at least one example"):
+        Standardization((2,)).adapt(tf.data.Dataset.from_tensor_slices(np.zeros((0, 2))).batch(4))

@@ -78,3 +78,11 @@ def test_bad_targets():
         model.fit(NOISY, CLEAN[:100])
     with pytest.raises(ValueError, match="`target of validation_data` must be finite"):
         model.fit(NOISY, CLEAN, validation_data=(NOISY, np.nan * CLEAN))
+
+
+def test_one_feature_is_no_label():
+    model = genzoo.Autoencoder((1,), 1)
+    model.compile()
+    x, target = np.linspace(0, 1, 64, dtype="float32")[:, None], np.arange(64)[:, None]
+    error = np.mean((target - model.reconstruct(x)) ** 2)
+    assert model.evaluate(x, target, verbose=0) == pytest.approx(error, rel=1e-4)

@@ -482,3 +482,20 @@ def test_replicas_fit_one_gaussian_scale(two_replicas):
         model.fit(x, batch_size=16, shuffle=False, epochs=2, verbose=0)
         scales.append(scale(model))
     assert scales[1] == pytest.approx(scales[0], rel=1e-5)
+
+
+def test_the_posterior_takes_data_as_fit_does(test_digits):
+    model, images = genzoo.VAE((8, 8, 1), 3), test_digits[0][:6]
+    assert images.dtype == np.uint8
+    for its, floats in zip(model.posterior(images), model.posterior(images / 255.0), strict=True):
+        np.testing.assert_allclose(its, floats, rtol=1e-4, atol=1e-5)
+
+
+def test_one_batch_does_not_tell_the_statistics():
+    model = genzoo.VAE((3,), 2, normalize=True)
+    model.compile()
+    x = np.random.default_rng(0).normal(50, 9, (64, 3)).astype("float32")
+    with pytest.raises(ValueError, match="`train_on_batch` needs the statistics of all data"):
+        model.train_on_batch(x)
+    model.standardization.adapt(x)
+    assert np.isfinite(model.train_on_batch(x)).all()
