@@ -35,7 +35,7 @@ BATCH = 256
 
 
 def features(examples, count):
-    """Draws real and generated features, correlated, whose variances fall as a power of their rank."""
+    """Draws correlated features, real and generated, whose variances fall as a power of rank."""
     random = np.random.default_rng(0)
     directions = np.linalg.qr(random.normal(size=(count, count)))[0]
     mixing = directions * np.arange(1, count + 1)[:, None] ** -0.5
