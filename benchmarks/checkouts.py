@@ -55,7 +55,7 @@ class Checkout:
         )
 
     def seconds(self, contender: str) -> float:
-        """Lets a contender take its steps; returns the seconds."""
+        """Lets a contender take its steps, and returns the seconds that it took."""
         self.process.stdin.write(f"{contender}\n")
         self.process.stdin.flush()
         for line in self.process.stdout:

@@ -1,4 +1,4 @@
-"""A GAN that collapses on little data, and the same with a remedy: what CollapseMonitor sees.
+"""Trains a GAN that collapses on little data, and the same with a remedy, under CollapseMonitor.
 
     python benchmarks/collapse.py docs/images
 

@@ -1,4 +1,4 @@
-"""What it costs to share a batch: two replicas, and two workers, beside one replica.
+"""Measures what it costs to share a batch: two replicas, and two workers, beside one replica.
 
     python benchmarks/distribution.py [--rounds 3]
 
@@ -76,7 +76,7 @@ STRATEGIES = {
 
 
 def contend(kind):
-    """Steps a second of each model under one strategy, as JSON on the standard output."""
+    """Prints the steps a second of each model under one strategy, as JSON."""
     strategy = STRATEGIES[kind]()
     speed = {}
     for name, (build, batch, steps) in MODELS.items():
@@ -94,7 +94,7 @@ def contend(kind):
 
 
 def all_reduces(strategy, model, batch):
-    """How many a replica takes part in, in a step."""
+    """Counts the all-reduces that a replica takes part in, in a step."""
     x = tf.zeros((batch // strategy.num_replicas_in_sync, *IMAGE), tf.uint8)
     step = tf.function(lambda: strategy.run(model.train_step, args=(x,)))
     graph = step.get_concrete_function().graph.as_graph_def()
@@ -104,7 +104,7 @@ def all_reduces(strategy, model, batch):
 
 
 def launch(kind):
-    """Runs one contender; the steps a second that its (first) process measured."""
+    """Runs one contender, and returns the steps a second that its (first) process measured."""
     environments = [{}]
     if kind == "two workers":
         with contextlib.ExitStack() as stack:

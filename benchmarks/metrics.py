@@ -1,4 +1,4 @@
-"""The Fréchet distance of 10,000 examples of 2,048 features, worked out in three ways.
+"""Computes the Fréchet distance of 10,000 examples of 2,048 features in three ways.
 
     python benchmarks/metrics.py [--rounds 3] [--features 2048] [--examples 10000]
 
@@ -35,7 +35,7 @@ BATCH = 256
 
 
 def features(examples, count):
-    """Real and generated: correlated, with variances that fall as a power of their rank."""
+    """Draws correlated features, real and generated, whose variances fall as a power of rank."""
     random = np.random.default_rng(0)
     directions = np.linalg.qr(random.normal(size=(count, count)))[0]
     mixing = directions * np.arange(1, count + 1)[:, None] ** -0.5
@@ -46,7 +46,7 @@ def features(examples, count):
 
 
 def streamed(real, generated):
-    """Our moments."""
+    """Computes the moments with the library."""
     metric = FrechetDistance()
     metric.build(real.shape)
     update = tf.function(metric.update_state, reduce_retracing=True)
@@ -56,7 +56,7 @@ def streamed(real, generated):
 
 
 def at_once(real, generated):
-    """NumPy's moments."""
+    """Computes the moments with NumPy."""
     moments = []
     for x in (real, generated):
         moments += [np.mean(x, axis=0, dtype="float64"), np.cov(x, rowvar=False)]
@@ -64,13 +64,13 @@ def at_once(real, generated):
 
 
 def by_root(mean_1, covariance_1, mean_2, covariance_2):
-    """SciPy's square root of the product."""
+    """Takes SciPy's square root of the product."""
     root = scipy.linalg.sqrtm(covariance_1 @ covariance_2).real
     return np.sum((mean_1 - mean_2) ** 2) + np.trace(covariance_1 + covariance_2 - 2 * root)
 
 
 def by_eigenvalues(mean_1, covariance_1, mean_2, covariance_2):
-    """The eigenvalues of the product, which is not symmetric: torchmetrics's formula."""
+    """Takes the eigenvalues of the product, which is not symmetric: torchmetrics's formula."""
     root = np.sqrt(np.linalg.eigvals(covariance_1 @ covariance_2).astype(complex)).real.sum()
     gap = np.sum((mean_1 - mean_2) ** 2)
     return gap + np.trace(covariance_1) + np.trace(covariance_2) - 2 * root
@@ -84,12 +84,12 @@ WAYS = {
 
 
 def clocks():
-    """The time of day, and that of the processors, in seconds."""
+    """Returns the time of day, and that of the processors, in seconds."""
     return np.array([time.perf_counter(), time.process_time()])
 
 
 def run(moments, distance, data):
-    """What the two parts and both together took, `(3, 2)` seconds, and the value."""
+    """Returns the seconds of the two parts and of both, `(3, 2)`, and the distance."""
     start = clocks()
     found = moments(*data)
     middle = clocks()

@@ -1,4 +1,4 @@
-"""Modes that GANs find of two mixtures of Gaussians, and what helps: the table of docs/modes.md.
+"""Counts the modes that GANs find of two mixtures of Gaussians: the table of docs/modes.md.
 
 Run, resume and print:
 
@@ -51,7 +51,7 @@ MIXTURES = {"ring": genzoo.data.ring(8), "grid": genzoo.data.grid(5)}
 
 
 def instance_noise(scale, steps, halvings):
-    """Noise as large as the gaps between modes, halved so often that it ends far below σ."""
+    """Makes noise as large as the gaps between modes, halved so often that it ends far below σ."""
     return genzoo.layers.InstanceNoise(scale / 2, half_life=BATCH * steps / halvings)
 
 
@@ -99,7 +99,7 @@ def make(
     steps=STEPS,
     **options,
 ):
-    """The compiled model of a row, and the batch and steps of its `fit`."""
+    """Returns the compiled model of a row, and the batch and steps of its `fit`."""
     networks = genzoo.networks
     scale = float(np.abs(mixture.means).max())
     decoder = keras.Sequential(
@@ -203,7 +203,7 @@ def table():
 
 
 def picture(path):
-    """The first seed's samples of some rows, over the data in grey."""
+    """Draws the first seed's samples of some rows, over the data in grey."""
     found = {(r["mixture"], r["row"]): np.array(r["samples"]) for r in results() if "samples" in r}
     rows = [
         (mixture.sample(600, seed=0), {row: found[name, row] for row in SHOWN})

@@ -1,4 +1,4 @@
-"""Speed and quality of half precision beside float32, on small images of digits.
+"""Measures speed and quality of half precision beside float32, on small images of digits.
 
     python benchmarks/precision.py [--policies float32 mixed_bfloat16] [--seeds 0 1 2] [--epochs 40]
 

@@ -1,4 +1,4 @@
-"""What the README claims of the models' quality, each as a small table.
+"""Measures what the README claims of the models' quality, each as a small table.
 
 Run:
 
@@ -43,7 +43,7 @@ SHAPE = (28, 28, 1)
 
 @functools.cache
 def mnist():
-    """Training images and labels, test images and labels."""
+    """Returns training images and labels, test images and labels."""
     return (*genzoo.data.arrays("mnist_5k", "train"), *genzoo.data.arrays("mnist_5k", "test"))
 
 
@@ -53,7 +53,7 @@ def unit(images):
 
 @functools.cache
 def classifier():
-    """A support vector classifier of digits, and its accuracy on the test split."""
+    """Returns a support vector classifier of digits, and its accuracy on the test split."""
     from sklearn.svm import SVC
 
     x, y, x_test, y_test = mnist()
@@ -62,7 +62,7 @@ def classifier():
 
 
 def train(model, x, y=None, *, epochs, batch_size=64, rate=None):
-    """Fits a model, at a learning rate that falls to 0 if one is given; the seconds it took."""
+    """Fits a model, at a rate that falls to 0 if one is given; returns the seconds it took."""
     optimizer = []
     if rate is not None:
         steps = epochs * len(x) // batch_size
@@ -78,7 +78,7 @@ def mean_std(values):
 
 
 def psnr(clean, other):
-    """Peak signal-to-noise ratio in decibels, the mean over images; the peak is 1."""
+    """Returns the peak signal-to-noise ratio in decibels, the mean over images; the peak is 1."""
     errors = np.mean((clean - other) ** 2, axis=(1, 2, 3))
     return float(np.mean(-10 * np.log10(errors)))
 
@@ -171,7 +171,7 @@ PHASES = ((1500, 0.1), (1500, 1e-2), (1500, 1e-3), (1500, 1e-4), (1500, 1e-5), (
 
 
 def train_on_ring(mixture, seed, annealed):
-    """A GAN trained on the mixture, with or without R1 that starts strong and is weakened."""
+    """Trains a GAN on the mixture, with or without R1 that starts strong and is weakened."""
     keras.utils.set_random_seed(seed)
     generator = genzoo.networks.dense_decoder((2,), 16, hidden_units=(128, 128, 128))
     critic = genzoo.networks.dense_discriminator((2,), hidden_units=(128, 128, 128))

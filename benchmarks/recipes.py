@@ -1,4 +1,4 @@
-"""What the recipes of `examples/train.py` cost and give, beside the public Keras examples.
+"""Measures what the recipes of `examples/train.py` cost and give, beside the public Keras examples.
 
 Run, resume and print (the judge, a classifier of the training images, is trained first):
 
@@ -106,7 +106,7 @@ def train_recipe(name, seed, clock):
 
 
 def train_public(name, seed, clock):
-    """The same of a public example."""
+    """Trains a public example; returns its batch size and a function that samples."""
     keras.utils.set_random_seed(seed)
     public = PUBLIC[name]()
     data = public.dataset(*genzoo.data.arrays(DATA)).repeat()
@@ -119,7 +119,7 @@ def train_public(name, seed, clock):
 
 
 def score(samples, judge):
-    """All metrics of samples against the test images."""
+    """Computes all metrics of samples against the test images."""
     features = metrics.features.penultimate(judge)
     chosen = (
         metrics.FrechetDistance(features),
@@ -137,7 +137,7 @@ def score(samples, judge):
 
 
 def one(name, seed, core, other):
-    """Trains and scores one model on one core; writes down what came of it."""
+    """Trains and scores one model on one core, and writes the results to a file."""
     os.sched_setaffinity(0, {core})
     clock = Clock(other)
     train = train_public if name in PUBLIC else train_recipe
@@ -174,7 +174,7 @@ def say_seconds(name, seed, seconds):
 
 
 def machine():
-    """The processor's name, as Linux knows it."""
+    """Returns the processor's name, as Linux knows it."""
     lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else "unknown"
@@ -201,7 +201,7 @@ def run(pairs, seeds):
 
 
 def run_pair(ours, public, seed):
-    """Both at once; what is there already isn't trained again."""
+    """Trains both at once, unless their results exist."""
     found = {(r["name"], r["seed"]): r for results in read().values() for r in results}
     done = {name: (name, seed) in found for name in (ours, public)}
     end = stem(ours, seed).with_suffix(".seconds")
@@ -241,7 +241,7 @@ SPREAD = ("frechet_distance", "kernel_distance", "coverage")  # shown with ± st
 
 
 def read():
-    """The results by name, a list over the seeds."""
+    """Returns the results by name, a list over the seeds."""
     lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
     found = {}
     for result in sorted(map(json.loads, lines), key=lambda result: result["seed"]):
@@ -291,8 +291,8 @@ last hidden layer (91% right on the test images). Values from other features are
 these. Lower is better for the Fréchet and the kernel distance, higher for the others; class
 entropy is at most 3.32 bits. `label`: samples of a conditional model that the classifier takes
 for the class asked for. GiB: the most memory that the process had. Other jobs ran beside these, and
-the machine's speed varied by two: compare seconds and images/s within a pair. Minutes of one core
-are little for the public GANs, whose pages train for much longer.
+the machine's speed varied by a factor of two: compare seconds and images/s within a pair. Minutes
+of one core are little for the public GANs, whose pages train for much longer.
 
 ![Samples of each](images/recipes.png)
 
@@ -303,7 +303,7 @@ class a column), WGAN-GP; seed 0 (`python benchmarks/recipes.py picture docs/ima
 
 
 def picture(path, seed=0):
-    """A row of samples of each model, ours above the public one."""
+    """Draws a row of samples of each model, ours above the public one."""
     from matplotlib import image
 
     rows = []

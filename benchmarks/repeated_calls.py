@@ -1,4 +1,4 @@
-"""Memory and traces over many calls of what people call in a loop.
+"""Measures memory and traces over many calls of what people call in a loop.
 
     python benchmarks/repeated_calls.py [--calls 2000] [--verbs fit sample ...]
 
@@ -25,13 +25,13 @@ WARM_UP = 200
 
 
 def resident() -> float:
-    """The resident memory of this process, in MB."""
+    """Returns the resident memory of this process, in MB."""
     status = pathlib.Path("/proc/self/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
 def verbs() -> dict:
-    """What to call, by name."""
+    """Returns the functions to call, by name."""
     import numpy as np
     import tensorflow as tf
 

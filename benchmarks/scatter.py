@@ -1,4 +1,4 @@
-"""Pictures of what models make of mixtures of Gaussians."""
+"""Draws the samples of models of mixtures of Gaussians."""
 
 from __future__ import annotations
 

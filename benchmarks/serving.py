@@ -1,4 +1,4 @@
-"""How fast the exported `serving_default` answers, beside `model.predict` and the bare call.
+"""Times the exported `serving_default` beside `model.predict` and the bare call.
 
     python benchmarks/serving.py             # Markdown, for docs/serving.md
 
@@ -36,7 +36,7 @@ MODELS = {
 
 
 def ways(model, directory, batch):
-    """By name, functions that map one batch; all see the same numbers."""
+    """Returns functions that map one batch, by name; all see the same numbers."""
     endpoint = model.endpoints()["serving_default"]
     (field,) = endpoint.fields
     name, shape = field.name, (batch, *field.shape)
@@ -50,7 +50,7 @@ def ways(model, directory, batch):
 
 
 def measure(functions, rounds, calls):
-    """The seconds a call of each, `(rounds,)`, after a warm-up; and that all say the same."""
+    """Returns the seconds a call of each, `(rounds,)`, after a check that all say the same."""
     first, *others = [function() for function in functions.values()]
     for other in others:
         np.testing.assert_allclose(other, first, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: the seconds of each kind of operation.
+"""Measures where the time of a training step goes: the seconds of each kind of operation.
 
     python benchmarks/step_profile.py [--models vae dcgan wgan_gp mlp_gan] [--steps 20] [--top 15]
 

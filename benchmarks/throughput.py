@@ -1,4 +1,4 @@
-"""Steps a second of `fit` beside a hand-written loop and the way of the public Keras examples.
+"""Times steps of `fit` beside a hand-written loop and the way of the public Keras examples.
 
 Three contenders train the same networks, with the same optimizers, on the same batches:
 
@@ -78,7 +78,7 @@ def vae_parts():
 
 
 def with_keras_layers(networks):
-    """The networks with Keras's own BatchNormalization in place of the zoo's."""
+    """Clones networks with Keras's own BatchNormalization in place of the zoo's."""
 
     def clone(layer):
         config = layer.get_config()
@@ -160,6 +160,7 @@ def wgan_gp_loop_step(generator, critic, latent_dim):
 
 def vae_losses(encoder, decoder, x, noise):
     mean, log_variance = tf.split(encoder(x, training=True), 2, axis=-1)
+    log_variance = 5.0 - tf.nn.softplus(5.0 - log_variance)  # bounded, as the zoo's
     logits = decoder(mean + tf.exp(0.5 * log_variance) * noise(tf.shape(mean)), training=True)
     cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits(x, logits)
     reconstruction = tf.reduce_mean(tf.reduce_sum(cross_entropy, axis=(1, 2, 3)))
@@ -310,7 +311,7 @@ def run_loop(step, dataset):
 
 
 def contest(name, public_jit):
-    """The data set and contenders of one model."""
+    """Returns the contenders of one model."""
     parts = {
         "mlp_gan": mlp_gan_parts,
         "vae": vae_parts,
@@ -355,7 +356,7 @@ STEPS = {"mlp_gan": 1000, "vae": 60, "dcgan": 40, "wgan_gp": 16}
 
 
 def measure(name, rounds, public_jit):
-    """Median steps a second of each contender, and medians of the rounds' ratios to `fit`."""
+    """Returns medians: each contender's steps a second, and the rounds' ratios to `fit`."""
     contenders, steps = contest(name, public_jit), STEPS[name]
     for run in contenders.values():
         run(steps)  # traces, and warms up

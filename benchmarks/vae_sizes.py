@@ -1,4 +1,4 @@
-"""The first steps of a default VAE on large images: are they finite, and how large is the KL?
+"""Checks that the first steps of a default VAE on large images are finite, and measures the KL.
 
     python benchmarks/vae_sizes.py [--steps 15] [--sides 64 128 256]
 
@@ -13,7 +13,8 @@ import os
 if __name__ == "__main__":  # before TensorFlow is imported, so that help and mistakes come at once
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=15)
-    parser.add_argument("--sides", type=int, nargs="+", default=[64, 128, 256])
+    sides = (64, 128, 256)
+    parser.add_argument("--sides", type=int, nargs="+", choices=sides, default=sides)
     FLAGS = parser.parse_args()
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -28,7 +29,7 @@ BATCHES = {64: 32, 128: 16, 256: 8}
 
 
 def photos(count, side, seed):
-    """Crops of the sample images, uint8."""
+    """Crops the sample images, uint8."""
     rng = np.random.default_rng(seed)
     pictures = sklearn.datasets.load_sample_images().images
     crops = []

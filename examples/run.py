@@ -186,7 +186,7 @@ class Stopwatch(keras.callbacks.Callback):
 
 
 class HistoryFile(keras.callbacks.Callback):
-    r"""Appends the logs of each epoch to a CSV file.
+    r"""Appends the logs of each epoch to a CSV file, and warns if it can't be written.
 
     Keras's CSVLogger ends lines with "\r\n", even on Linux.
     """
@@ -196,14 +196,21 @@ class HistoryFile(keras.callbacks.Callback):
         self.path = path
 
     def on_epoch_end(self, epoch, logs=None):
-        header = read_history(self.path)[0] or ["epoch", *sorted(logs)]
         row = {"epoch": epoch} | {name: float(value) for name, value in logs.items()}
-        with self.path.open("a", encoding="utf-8", newline="") as file:
-            options = {"restval": "NA", "extrasaction": "ignore", "lineterminator": "\n"}
-            writer = csv.DictWriter(file, header, **options)
-            if file.tell() == 0:
-                writer.writeheader()
-            writer.writerow(row)
+        options = {"restval": "NA", "extrasaction": "ignore", "lineterminator": "\n"}
+        with dispensable(self.path):
+            header = read_history(self.path)[0]
+            text = self.path.read_text("utf-8", "replace") if self.path.exists() else ""
+            # The whole file anew, because a full disk could leave half a row.
+            with (
+                replacing(self.path) as temporary,
+                temporary.open("w", encoding="utf-8", newline="") as file,
+            ):
+                writer = csv.DictWriter(file, header or ["epoch", *sorted(logs)], **options)
+                if not header:  # a new file, or a damaged one, whose lines stay below
+                    writer.writeheader()
+                file.writelines(f"{line}\n" for line in text.splitlines())
+                writer.writerow(row)
 
 
 class Run:
@@ -451,7 +458,7 @@ class Run:
 
 
 def read_history(path: pathlib.Path) -> tuple[list[str], list[list[str]]]:
-    """Reads the header and the complete rows of a CSVLogger's file, however damaged it is."""
+    """Reads the header and the complete rows of a HistoryFile, however damaged it is."""
     text = path.read_text("utf-8", "replace") if path.exists() else ""
     # Line by line, because an open quote would swallow all that follow.
     header, *rows = [next(csv.reader([line])) for line in text.splitlines() if line] or [[]]

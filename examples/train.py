@@ -26,8 +26,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 def main(argv: list[str] | None = None) -> int:
     """Runs the command line, and returns its exit code."""
     flags = parse(argv)
-    if flags.strategy is None:  # its kernels fail on a replica that has no example
-        # TensorFlow's faster convolutions on CPUs, which it leaves off on those without AVX-512.
+    if flags.strategy is None:  # oneDNN's kernels fail on a replica that has no example
+        # Turns on TensorFlow's faster convolutions, which are off on CPUs without instructions for
+        # neural networks, such as AVX512-VNNI.
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     stopwatch = None
     try:
@@ -42,7 +43,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"train.py: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\nInterrupted. Repeat the command with --resume to go on in {flags.output}.")
+        how = "--resume in place of --overwrite" if flags.overwrite else "--resume"
+        print(f"\nInterrupted. Repeat the command with {how} to go on in {flags.output}.")
         return 130
 
 

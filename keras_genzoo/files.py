@@ -29,8 +29,7 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[pathl
 
     A reader never sees an incomplete file. If the block fails or is interrupted, an old file at
     `path` stays. If the process is killed, its temporary directory stays behind until the next
-    file is written beside it; should an old directory have been on its way out, it is put back
-    then.
+    file is written beside it; an old directory that had already been moved away is put back then.
 
     Args:
         path: The path of the file or directory. Missing parent directories are created. If it is a
@@ -114,7 +113,7 @@ def _put_back_and_delete(directory):
         path, new = directory.parent / old.name, directory / "new" / old.name
         if new.exists() and not os.path.lexists(path):  # stopped between the two renames
             os.rename(old, path)
-    # The lock goes last: a directory without one is taken for somebody else's, unless it is empty.
+    # The lock goes last: a directory without one is treated as not ours, unless it is empty.
     for part in ("new", "old", ""):
         shutil.rmtree(directory / part, ignore_errors=True)
 

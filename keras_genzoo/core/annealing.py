@@ -16,8 +16,11 @@ class Annealed:
 
     A `tf.function` keeps the Python numbers that it was traced with. This attribute is read from a
     variable in a graph, and is a float elsewhere. Set it between two calls of `fit` or from a
-    callback, or set it to a `keras.optimizers.schedules.LearningRateSchedule`, which is evaluated
-    at the number of training steps so far.
+    callback.
+
+    It may also be a `keras.optimizers.schedules.LearningRateSchedule`, which is evaluated at the
+    number of training steps so far. Pass a schedule to the constructor: it can't be exchanged for a
+    number later, nor a number for a schedule. Only its value at step 0 is checked.
 
     Args:
         interval: The numbers that it may be, such as `"[0, inf)"`.
@@ -29,10 +32,10 @@ class Annealed:
     def __set_name__(self, owner, name):
         self.name, self.key = name, f"_annealed_{name}"
 
-    def __get__(self, owner, kind=None) -> Any:
-        if owner is None:
+    def __get__(self, instance, owner=None) -> Any:
+        if instance is None:
             return self
-        state = vars(owner).get(self.key)
+        state = vars(instance).get(self.key)
         if state is None:
             raise AttributeError(self.name)
         if callable(state.value):
@@ -43,14 +46,14 @@ class Annealed:
             value = tf.convert_to_tensor(state.variable)
         return float(value) if tf.executing_eagerly() else value
 
-    def __set__(self, owner, value):
+    def __set__(self, instance, value):
         is_schedule = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
         number = float(value(0)) if is_schedule else value
         check_range(self.interval, **{self.name: number})
-        if self.key not in vars(owner):
+        if self.key not in vars(instance):
             # A namespace, because Keras would save a variable.
-            vars(owner)[self.key] = types.SimpleNamespace(value=value, variable=None, steps=0)
-        state = vars(owner)[self.key]
+            vars(instance)[self.key] = types.SimpleNamespace(value=value, variable=None, steps=0)
+        state = vars(instance)[self.key]
         if callable(state.value) != is_schedule:
             raise ValueError(
                 f"`{self.name}` can't change between a number and a schedule. "
@@ -60,14 +63,14 @@ class Annealed:
         if state.variable is not None:
             state.variable.assign(number)
 
-    def prepare(self, owner, steps) -> None:
+    def prepare(self, instance, steps) -> None:
         """Makes the attribute of an object ready to be read in a compiled step.
 
         Args:
-            owner: The object.
+            instance: The object.
             steps: The variable that counts the training steps, for schedules.
         """
-        state = vars(owner)[self.key]
+        state = vars(instance)[self.key]
         state.steps = steps
         # Not before: several workers must be connected before the first variable is made.
         state.variable = tf.Variable(

@@ -179,6 +179,7 @@ class Compiling:
 
     def _compile_in_scope(self, optimizers, options):
         chosen = self.default_optimizers() | self._given_optimizers(optimizers)
+        chosen = {name: chosen[name] for name in self.players}  # the first one counts the steps
         if len({id(optimizer) for optimizer in chosen.values()}) < len(chosen):
             raise ValueError(
                 f"{' and '.join(f'`{name}`' for name in chosen)} must be different optimizers: "

@@ -50,8 +50,8 @@ class Fitting:
             x: The first part of the data, `(n, ...)`, or a data set of all parts. Sparse arrays
                 (of SciPy, or `tf.SparseTensor`) are made dense a batch at a time.
             y: The second part, if the model has use for one: integer labels `(n,)` of a
-                conditional model, targets of a model that translates. Labels `(n,)` that a model
-                has no use for are ignored; anything else is an error.
+                conditional model, targets of an autoencoder or of a model that translates. Labels
+                `(n,)` that a model has no use for are ignored; anything else is an error.
             batch_size: The number of examples per step, 32 by default. Only for arrays.
             *args: Passed to Keras.
             **kwargs: Passed to Keras.

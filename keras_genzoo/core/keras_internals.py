@@ -207,7 +207,7 @@ def download_errors() -> tuple[type[Exception], ...]:
     return (DownloadError,)
 
 
-# The strategies whose collectives models use, by the number from which TensorFlow counts them.
+# The strategies whose collectives models use, keyed by TensorFlow's first collective key.
 _USERS: dict[int, weakref.ref] = {}
 
 
@@ -230,7 +230,7 @@ def claim_collectives(strategy: tf.distribute.Strategy) -> None:
         raise ValueError(
             "`tf.distribute.MirroredStrategy` must be made once and used for all models, or a "
             "second one after a model was compiled under the first: otherwise they clash. "
-            "Received: one of two strategies that were made before"
+            "Received: a strategy that was made before the other one's model was compiled"
         )
     # TensorFlow's own tests do the same. A strategy that is made from now on counts from here.
     kind._collective_key_base = max(kind._collective_key_base, start + 100_000)

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo.core.replicas import place_in_global_batch
-from keras_genzoo.core.validation import check_positive
+from keras_genzoo.core.validation import check_range
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -30,7 +30,7 @@ class MovingAverage(keras.layers.Layer):
 
     def __init__(self, network: keras.Model, half_life: float, network_name: str, **kwargs):
         super().__init__(trainable=False, **kwargs)
-        check_positive(ema_half_life=half_life)
+        check_range("(0, inf]", ema_half_life=half_life)
         self.half_life, self.network_name = half_life, network_name
         try:
             self.network = _clone(network)

@@ -47,8 +47,12 @@ class OptimizerGroup:
 
     @learning_rate.setter
     def learning_rate(self, value):
-        for optimizer in self.optimizers:  # an optimizer with a schedule raises, before any change
-            optimizer.learning_rate = float(optimizer.learning_rate)
+        for name, optimizer in zip(self.names, self.optimizers, strict=True):
+            if not isinstance(optimizer.learning_rate, keras.Variable):
+                raise TypeError(
+                    "`optimizer.learning_rate` can't be set if an optimizer has a "
+                    f"LearningRateSchedule. Received: {value!r:.50}, where `{name}` has one"
+                )
         rates = [float(optimizer.learning_rate) for optimizer in self.optimizers]
         if len({*rates}) > 1:
             warnings.warn(

@@ -40,7 +40,7 @@ def expand_options(cls: type) -> None:
             )
             for name, annotation in options.items()
         ]
-    # Set on every class, for a subclass would else have its parent's.
+    # Set on every class, because a subclass would otherwise have its parent's.
     cls.__signature__ = signature.replace(parameters=parameters)
 
     def documentation(match):

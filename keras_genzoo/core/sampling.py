@@ -62,8 +62,8 @@ class Sampling:
             Float32 `(n, *data_shape)`; images lie in [0, 1].
 
         Raises:
-            ValueError: If neither or both of `num_samples` and `labels` are given, or labels are
-                out of range.
+            ValueError: If neither `num_samples` nor `labels` is given, `num_samples` is given with
+                several labels or a single label without it, or labels are out of range.
         """
         return self.sample_with(num_samples, labels, seed)
 

@@ -59,21 +59,6 @@ def check_seed(seed) -> int:
     return int(seed)
 
 
-def check_positive(**arguments: float) -> None:
-    """Raises unless every argument is a positive number; infinity is one."""
-    check_range("(0, inf]", **arguments)
-
-
-def check_not_negative(**arguments: float) -> None:
-    """Raises unless every argument is a finite number of at least 0."""
-    check_range("[0, inf)", **arguments)
-
-
-def check_fraction(**arguments: float) -> None:
-    """Raises unless every argument is a number in [0, 1]."""
-    check_range("[0, 1]", **arguments)
-
-
 def check_range(interval: str, **arguments: float) -> None:
     """Raises unless every argument is a number in an interval; NaN is in none.
 

@@ -110,6 +110,7 @@ def load(
     Raises:
         ValueError: If the data set or the split is unknown, if the images differ in size or have no
             labels, or if `batch_size` is invalid.
+        ImportError: If the package of a bundled data set is not installed.
         ConnectionError: If the data set is not on disk and cannot be downloaded.
 
     Example:
@@ -185,8 +186,8 @@ def to_batches(
 def prefetched(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """Prefetches batches, without the thread with which TensorFlow tunes pipelines.
 
-    That thread sleeps for ever longer times, and a data set that is left before its end, as `fit`
-    leaves an endless one, may wait until it wakes: up to as long as it was read.
+    That thread sleeps for longer and longer, so closing a data set that has not ended, as `fit`
+    does with an endless one, may take as long as reading it took.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

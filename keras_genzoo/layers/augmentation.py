@@ -16,7 +16,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_genzoo.core.replicas import place_in_global_batch, sum_over_replicas
-from keras_genzoo.core.validation import check_fraction, check_positive, check_range
+from keras_genzoo.core.validation import check_range
 from keras_genzoo.layers.noise import Noise
 
 # The functions below transform `images`, (batch, height, width, channels). Each call of `draw`
@@ -122,7 +122,7 @@ class DifferentiableAugmentation(keras.layers.Layer):
             raise ValueError(
                 f"`policy` must be a sequence of {[*_TRANSFORMATIONS]}. Received: policy={policy!r}"
             )
-        check_fraction(probability=probability)
+        check_range("[0, 1]", probability=probability)
         self.policy, self.probability = tuple(policy), probability
         self.noise = Noise(seed)
         self.input_spec = keras.layers.InputSpec(ndim=4)
@@ -190,8 +190,8 @@ class AdaptiveAugmentation(DifferentiableAugmentation):
         **kwargs,
     ):
         super().__init__(policy, 0.0, seed, **kwargs)
-        check_fraction(target=target)
-        check_positive(images=images)
+        check_range("[0, 1]", target=target)
+        check_range("(0, inf]", images=images)
         self.target, self.images = target, images
         # The probability and the running mean of the signs.
         self.state = self.add_weight(name="state", shape=(2,), initializer="zeros", trainable=False)
@@ -247,7 +247,7 @@ class InstanceNoise(keras.layers.Layer):
     def __init__(self, stddev: float, half_life: float, seed: int | None = None, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
         check_range("(0, inf)", stddev=stddev)
-        check_positive(half_life=half_life)
+        check_range("(0, inf]", half_life=half_life)
         self.stddev, self.half_life = stddev, half_life
         self.noise = Noise(seed)
         # An int64, because float32 cannot count beyond 16 million.

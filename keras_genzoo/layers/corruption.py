@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_genzoo.core.validation import check_fraction
+from keras_genzoo.core.validation import check_range
 from keras_genzoo.layers.noise import Noise
 
 
@@ -22,7 +22,7 @@ class _Corruption(keras.layers.Layer):
 
     def __init__(self, rate: float, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
-        check_fraction(rate=rate)
+        check_range("[0, 1]", rate=rate)
         self.rate = rate
         self.noise = Noise(seed)
         self.built = True

@@ -142,7 +142,7 @@ class GaussianLikelihood(keras.layers.Layer):
         return self.mean(mean) + ops.exp(ops.convert_to_tensor(self.log_stddev)) * noise
 
     def load_own_variables(self, store) -> None:
-        """Also loads files of version 0.3 and before, in which an optimizer trained σ."""
+        """Also loads files written before σ was computed in closed form."""
         if len(store.keys()) == 1:
             self.log_stddev.assign(-6.0 + np.logaddexp(0.0, store["0"][()] + 6.0))
             self.steps.assign(1000.0)
@@ -154,9 +154,9 @@ class GaussianLikelihood(keras.layers.Layer):
 
 
 class Density:
-    """p(x | z) in the data's own units, of a likelihood of standardized data.
+    """The density p(x | z) of data in their own units, which the likelihood may see standardized.
 
-    It also stands in for the methods `update` and `sample`, which a likelihood need not have.
+    A likelihood need not have the methods `update` and `sample`; a `Density` always has them.
 
     Args:
         likelihood: A likelihood.
@@ -165,8 +165,9 @@ class Density:
 
     Attributes:
         bounded: Whether the data must lie in [0, 1].
-        samples_means: Whether people expect means for samples: of images, whose noise they do not
-            want to see, and of Bernoulli variables, which are often grey values.
+        samples_means: Whether samples of a model are the means E[x | z] by default. They are for
+            images, because draws from p(x | z) are noisy, for data in [0, 1], which are often grey
+            values, and for likelihoods without a method `sample`.
         standardization: The `Standardization` of the data, or `None`.
     """
 
@@ -189,19 +190,31 @@ class Density:
         return x if self.standardization is None else self.standardization(x)
 
     def update(self, x, parameters) -> None:
+        """Updates what the likelihood fits without a gradient, such as σ, after a training step."""
         if self.is_updated:
             self.likelihood.update(self.standardize(x), parameters)
 
     def log_prob(self, x, parameters):
+        """Returns log p(x | z) in nats, of data in their own units, float32 `(batch,)`."""
         log_prob = self.likelihood.log_prob(self.standardize(x), parameters)
         if self.standardization is None:
             return log_prob
         return log_prob + self.standardization.log_jacobian()
 
     def mean(self, parameters):
+        """Returns E[x | z] in the data's own units."""
         return self._restore(self.likelihood.mean(parameters))
 
     def sample(self, parameters, noise):
+        """Draws x from p(x | z) in the data's own units; images are clipped to [0, 1].
+
+        Args:
+            parameters: The decoder's output.
+            noise: Draws from N(0, 1), of the data's shape.
+
+        Raises:
+            ValueError: If the likelihood has no method `sample`.
+        """
         if not self.can_sample:
             raise ValueError(
                 "`mean` must be True for a likelihood without a method `sample`. "

@@ -85,12 +85,12 @@ class Noise(keras.layers.Layer):
 
 @contextlib.contextmanager
 def restarted_noise(layer: keras.layers.Layer) -> Iterator[None]:
-    """Restarts the random numbers of a layer within the block and resumes them afterwards.
+    """Draws the random numbers of a layer from one fixed state within the block, then resumes them.
 
-    Inside the block, the layer draws the same numbers each time.
+    Inside the block, the layer draws the same numbers each time, whatever its own seed is.
 
     Args:
-        layer: Any Keras layer. The random numbers of all layers inside it restart too.
+        layer: Any Keras layer. The same goes for all layers inside it.
     """
     states = [part.state for part in flatten_layers(layer) if isinstance(part, Noise)]
     states += [generator.state for generator in seed_generators(layer)]

@@ -89,7 +89,7 @@ class Minimax(AdversarialLoss):
     def boundary(self):
         """The score s of an undecided discriminator: real data and fakes have the same density.
 
-        It minimises softplus(-s) + ε s + softplus(s), which is so where sigmoid(s) = (1 - ε) / 2.
+        It minimises softplus(-s) + ε s + softplus(s); there sigmoid(s) = (1 - ε) / 2.
         """
         boundary = ops.log1p(-self.label_smoothing) - ops.log1p(self.label_smoothing)
         return float(boundary) if tf.executing_eagerly() else boundary

@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_genzoo.core.annealing import Annealed, stored_value
 from keras_genzoo.core.replicas import sum_over_replicas
-from keras_genzoo.core.validation import check_not_negative, resolve
+from keras_genzoo.core.validation import check_range, resolve
 
 POINTS = ("interpolates", "real", "fake", "perturbed_real")
 
@@ -76,7 +76,7 @@ class GradientPenalty:
     ):
         if at not in POINTS:
             raise ValueError(f"`at` must be one of {list(POINTS)}. Received: at={at!r}")
-        check_not_negative(target=target)
+        check_range("[0, inf)", target=target)
         self.weight, self.at, self.target, self.one_sided = weight, at, target, one_sided
 
     def __call__(self, critic: Callable, real: tf.Tensor, fake: tf.Tensor, noise) -> tf.Tensor:

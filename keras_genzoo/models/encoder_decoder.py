@@ -124,7 +124,7 @@ class EncoderDecoder(Decoding, GenerativeModel):
         Args:
             x: Data `(batch, *data_shape)`.
             labels: Their classes, `(batch,)`, or `None`.
-            target: The data that the model shall reconstruct; `x` itself if the user passed none.
+            target: The data that the model should reconstruct; `x` itself if the user passed none.
             training: Passed to the networks.
 
         Returns:
@@ -134,7 +134,7 @@ class EncoderDecoder(Decoding, GenerativeModel):
         return self.squared_error(target, reconstruction), reconstruction, {}
 
     def unpack_target(self, data) -> tuple:
-        """Returns the data, their labels or `None`, and what shall be reconstructed."""
+        """Returns the data, their labels or `None`, and what should be reconstructed."""
         x, second = self.unpack(data)
         if self.num_classes is not None:
             return x, second, x

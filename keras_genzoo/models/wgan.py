@@ -19,9 +19,8 @@ class WGAN(GAN):
     """A GAN that estimates the Wasserstein distance with a critic of clipped weights.
 
     Each step of `fit` is Algorithm 1's: five steps of the critic, each on its own fifth of the
-    batch, then one of the generator. For the paper's batches of 64, pass
-    `batch_size=320`. Images get
-    DCGAN's networks, vectors multi-layer perceptrons.
+    batch, then one of the generator. For the paper's batches of 64, pass `batch_size=320`.
+    Images get DCGAN's networks, vectors multi-layer perceptrons.
 
     Args:
         data_shape: `(features,)` or `(height, width, channels)`.

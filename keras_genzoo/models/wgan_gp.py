@@ -17,9 +17,9 @@ class WGANGP(GAN):
     """A Wasserstein GAN whose critic is kept Lipschitz by a gradient penalty.
 
     Each step of `fit` is Algorithm 1's: five steps of the critic, each on its own fifth of the
-    batch, then one of the generator. For the paper's batches of 64, pass
-    `batch_size=320`. Images get
-    DCGAN's networks, without BatchNormalization in the critic; vectors multi-layer perceptrons.
+    batch, then one of the generator. For the paper's batches of 64, pass `batch_size=320`.
+    Images get DCGAN's networks, without BatchNormalization in the critic; vectors get multi-layer
+    perceptrons.
 
     Args:
         data_shape: `(features,)` or `(height, width, channels)`.

@@ -49,6 +49,18 @@ def test_what_is_missing_is_named(name):
         fitted(missing())
 
 
+def test_the_first_player_counts_the_steps_whatever_the_order_of_the_optimizers():
+    class Second(genzoo.GAN):
+        def default_optimizers(self):
+            return dict(reversed(super().default_optimizers().items()))
+
+    model = Second((2,), latent_dim=2, critic_steps=2)
+    model.compile()
+    model.fit(POINTS, batch_size=32, verbose=0)
+    assert model.optimizer.names == list(model.players)
+    assert int(model.optimizer.iterations) == int(model.generator_optimizer.iterations) == 2
+
+
 def test_players_name_attributes():
     class Misspelt(Model):
         players = {"optimizer": ("netwrok",)}

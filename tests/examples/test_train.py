@@ -211,7 +211,9 @@ def test_resume_after_an_interruption(run, train, tmp_path, monkeypatch, capsys)
     with monkeypatch.context() as patch:
         patch.setattr(genzoo.callbacks.SampleGrid, "on_epoch_end", interrupt)
         assert run(*QUICK, "--epochs", 3) == 130
-    assert "--resume" in capsys.readouterr().out
+        assert "with --resume to" in capsys.readouterr().out
+        assert run(*QUICK, "--epochs", 3, "--overwrite") == 130
+    assert "with --resume in place of --overwrite to" in capsys.readouterr().out
     assert [row["epoch"] for row in history(directory)] == ["0", "1"]
     assert facts(directory)["status"] == "interrupted"
     assert facts(directory)["ended"] >= facts(directory)["started"]
@@ -435,6 +437,37 @@ def test_columns_of_the_history(tmp_path):
     logger.on_epoch_end(1, {"loss": 0.125, "other": 1})
     text = (tmp_path / "history.csv").read_bytes()
     assert text == b"epoch,a,loss\n0,0.25,0.5\n1,NA,0.125\n"
+
+
+def test_a_damaged_header_of_the_history_is_written_again(tmp_path):
+    import run
+
+    path = tmp_path / "history.csv"
+    path.write_bytes(b"ep\xffch,a,loss\n0,0.25,0.5\n1,0.5")  # and half a row
+    logger = run.HistoryFile(path)
+    logger.on_epoch_end(2, {"loss": 0.125, "a": 1})
+    assert run.read_history(path) == (
+        ["epoch", "a", "loss"],
+        [["0", "0.25", "0.5"], ["2", "1.0", "0.125"]],
+    )
+
+
+def test_a_disk_that_is_full_for_a_while_costs_rows_of_the_history_alone(tmp_path, monkeypatch):
+    import run
+
+    path = tmp_path / "history.csv"
+    logger = run.HistoryFile(path)
+    logger.on_epoch_end(0, {"loss": 0.5})
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", full_disk)
+        with pytest.warns(UserWarning, match=r"history.csv could not be written: .*No space"):
+            logger.on_epoch_end(1, {"loss": 0.25})
+    logger.on_epoch_end(2, {"loss": 0.125})
+    assert path.read_bytes() == b"epoch,loss\n0,0.5\n2,0.125\n"
+
+
+def full_disk(*paths):
+    raise OSError(28, "No space left on device")
 
 
 DAMAGES = {
