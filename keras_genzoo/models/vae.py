@@ -48,8 +48,8 @@ class VAE(LatentSampling, EncoderDecoder):
 
     Attributes:
         samples_means: Whether `sample`, its endpoint and metrics take E[x|z] in place of a draw
-            from p(x|z). True for images and Bernoulli likelihoods, unless it is set. It
-            is not saved with the model.
+            from p(x|z). True for images and Bernoulli likelihoods, unless it is set. It is
+            not saved with the model.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.

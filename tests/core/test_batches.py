@@ -145,12 +145,12 @@ def test_on_batch_returns_what_evaluate_does():
 def test_many_classes_and_small_types_of_labels(dtype):
     model = genzoo.ConditionalGAN((6, 5, 1), num_classes=300, latent_dim=2)
     model.compile()
-    model.fit(later_labels(dtype), verbose=0)
+    model.fit(later_labels(dtype, 100), verbose=0)
     with pytest.raises(ValueError, match=r"must lie in \[0, 299\]"):
         model.fit(later_labels("int64", 300), verbose=0)
 
 
-def later_labels(dtype, second=1):
+def later_labels(dtype, second):
     """Two batches; the labels of the second are `second`."""
     labels = np.repeat([2, second], 16).astype(dtype)
     return tf.data.Dataset.from_tensor_slices((IMAGES[:32], labels)).batch(16)

@@ -286,3 +286,13 @@ class TestEndlessStreams:
         stream = data.load("digits", split="test", batch_size=100, first_epoch=3)
         sizes = [len(labels) for _, labels in stream.take(8)]
         assert sizes == [100, 100, 100, 60] * 2
+
+
+@pytest.mark.parametrize("first_epoch", [None, 3])
+def test_no_thread_tunes_the_pipeline(first_epoch):
+    """It sleeps for up to as long as a pipeline was read, and `fit` would wait for it."""
+    for dataset in (
+        data.load("digits", first_epoch=first_epoch),
+        data.ring(8).dataset(100, first_epoch=first_epoch),
+    ):
+        assert dataset.options().autotune.enabled is False
