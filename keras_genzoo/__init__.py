@@ -25,6 +25,7 @@ from keras_genzoo.models import (
     ConditionalGAN,
     ConvolutionalAutoencoder,
     DenoisingAutoencoder,
+    Pix2Pix,
     SparseAutoencoder,
 )
 from keras_genzoo.version import __version__
@@ -41,6 +42,7 @@ __all__ = [
     "DenoisingAutoencoder",
     "GenerativeModel",
     "LatentSampling",
+    "Pix2Pix",
     "Sampling",
     "SparseAutoencoder",
     "__version__",

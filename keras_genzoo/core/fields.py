@@ -137,10 +137,11 @@ class Vectors(Field):
             return
         shape = tuple(spec.shape)
         if len(shape) != len(self.shape) + 1 or any(
-            size not in (None, wanted) for size, wanted in zip(shape[1:], self.shape, strict=True)
+            None not in (size, wanted) and size != wanted
+            for size, wanted in zip(shape[1:], self.shape, strict=True)
         ):
             raise ValueError(
-                f"`{argument}` must have the shape {('batch', *self.shape)}"
+                f"`{argument}` must have the shape {self._wanted_shape()}"
                 f"{self._shape_hint(shape)}. Received: shape {shape}"
             )
         if not spec.dtype.is_floating and not self._takes_integers(spec.dtype):
@@ -149,6 +150,9 @@ class Vectors(Field):
             )
 
     _range_hint = ""
+
+    def _wanted_shape(self):
+        return ("batch", *self.shape)
 
     def _shape_hint(self, shape):
         if shape == self.shape:
@@ -182,13 +186,16 @@ class Images(Vectors):
     """Images `(batch, height, width, channels)`: floats in [0, 1], or uint8 from 0 to 255.
 
     Args:
-        shape: `(height, width, channels)`.
+        shape: `(height, width, channels)`; `(None, None, channels)` for images of any size.
         name: The field's name.
         bounded: Whether floats must lie in [0, 1]. False allows noisy images to leave it.
     """
 
-    def __init__(self, shape: Sequence[int], name: str = "images", bounded: bool = True):
-        super().__init__(check_image_shape(shape), name, bounded)
+    def __init__(self, shape: Sequence[int | None], name: str = "images", bounded: bool = True):
+        sizes = tuple(shape) if hasattr(shape, "__iter__") else shape
+        if sizes != (None, None, *sizes[2:]):
+            sizes = check_image_shape(sizes)
+        super().__init__(sizes, name, bounded)
 
     _range_hint = ", or uint8, which means 0 to 255"
 
@@ -199,6 +206,10 @@ class Images(Vectors):
         if len(shape) == 3 and shape[1:] == self.shape[:2]:
             return " (add a channel axis: `x[..., None]`)"
         return super()._shape_hint(shape)
+
+    def _wanted_shape(self):
+        names = ("batch", "height", "width", "channels")
+        return tuple(size or name for size, name in zip((None, *self.shape), names, strict=True))
 
     def _takes_integers(self, dtype):
         return dtype == tf.uint8

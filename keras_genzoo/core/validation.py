@@ -149,6 +149,40 @@ def check_network(network, name: str, inputs: dict, output_shape: Sequence[int])
         raise ValueError(f"{expected}. Received: a network of output {received}")
 
 
+def check_score_network(network, name: str, inputs: dict) -> None:
+    """Checks that a network maps its inputs to scores, of examples or of patches.
+
+    Args:
+        network: A Keras model or layer.
+        name: The argument's name, for the error.
+        inputs: The shape of each input, without the batch, by its name.
+    """
+    shapes = [(None, *shape) for shape in inputs.values()]
+    output_shape = (1,)
+    if isinstance(network, keras.layers.Layer):
+        try:
+            shape = network.compute_output_shape(shapes if len(shapes) > 1 else shapes[0])
+            output_shape = (*shape[1:3], 1) if len(shape) == 4 else (1,)
+        except Exception:  # the check below says what is wrong
+            pass
+    check_network(network, name, inputs, output_shape)
+    if 0 in output_shape:
+        raise ValueError(
+            f"`{name}` must leave at least one patch of an image. Received: a network of output "
+            f"{(None, *output_shape)}; pass fewer `filters`"
+        )
+
+
+def check_adaptation(view, loss) -> None:
+    """Raises if an augmentation adapts to scores that have no boundary between real and fake."""
+    if view.adapts and getattr(loss, "boundary", 0.0) is None:
+        raise ValueError(
+            "`augmentation` must not adapt to the scores of a critic, which have no boundary "
+            f"between real and generated. Received: a {type(view.augmentation).__name__} with "
+            f"loss={type(loss).__name__}"
+        )
+
+
 def _fits(declared, symbols) -> bool:
     return len(declared) == len(symbols) and all(
         len(a.shape) == len(b.shape)

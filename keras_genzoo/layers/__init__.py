@@ -8,20 +8,26 @@ from keras_genzoo.layers.augmentation import (
 from keras_genzoo.layers.batch_normalization import BatchNormalization
 from keras_genzoo.layers.corruption import MaskingNoise, SaltAndPepper
 from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
+from keras_genzoo.layers.dropout import Dropout
 from keras_genzoo.layers.likelihoods import BernoulliLikelihood, GaussianLikelihood
 from keras_genzoo.layers.noise import Noise
+from keras_genzoo.layers.sizes import CropLike, PadToMultiple, ReflectionPadding2D
 from keras_genzoo.layers.standardization import Standardization
 
 __all__ = [
     "AdaptiveAugmentation",
     "BatchNormalization",
     "BernoulliLikelihood",
+    "CropLike",
     "DifferentiableAugmentation",
+    "Dropout",
     "GaussianLikelihood",
     "InstanceNoise",
     "MaskingNoise",
     "MinibatchStandardDeviation",
     "Noise",
+    "PadToMultiple",
+    "ReflectionPadding2D",
     "SaltAndPepper",
     "SpectralNormalization",
     "Standardization",

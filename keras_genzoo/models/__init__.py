@@ -6,6 +6,7 @@ from keras_genzoo.models.convolutional_autoencoder import ConvolutionalAutoencod
 from keras_genzoo.models.dcgan import DCGAN
 from keras_genzoo.models.denoising_autoencoder import DenoisingAutoencoder
 from keras_genzoo.models.gan import GAN
+from keras_genzoo.models.pix2pix import Pix2Pix
 from keras_genzoo.models.sparse_autoencoder import SparseAutoencoder
 from keras_genzoo.models.vae import VAE
 from keras_genzoo.models.wgan import WGAN
@@ -21,5 +22,6 @@ __all__ = [
     "ConditionalGAN",
     "ConvolutionalAutoencoder",
     "DenoisingAutoencoder",
+    "Pix2Pix",
     "SparseAutoencoder",
 ]

@@ -21,6 +21,12 @@ from keras_genzoo.networks.dense import (
     dense_encoder,
     is_image,
 )
+from keras_genzoo.networks.translation import (
+    patch_discriminator,
+    resnet_generator,
+    unet_filters,
+    unet_generator,
+)
 
 __all__ = [
     "autoencoder_filters",
@@ -37,6 +43,10 @@ __all__ = [
     "encoder",
     "generator",
     "is_image",
+    "patch_discriminator",
+    "resnet_generator",
+    "unet_filters",
+    "unet_generator",
 ]
 
 
