@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import keras
@@ -18,23 +19,33 @@ PIXELS_AT_ONCE = 2**20
 
 
 class Translating:
-    """The verb `translate` and its endpoint, for models that turn images into others.
-
-    A subclass has a network `generator` and the fields `source` and `target`.
+    """The verb `translate` and its endpoints, for models that turn images into others.
 
     Attributes:
+        directions: What the model translates: the network's name, the field that it takes and the
+            one that it makes, by the name of the direction.
         scale: How many pixels of the result make up one side of a pixel of the source.
-        latent_dim: The length of the noise vector that the generator also takes, or `None`.
+        latent_dim: The length of the noise vector that the network also takes, or `None`.
     """
 
     verbs = frozenset({"translate"})
+    directions: dict[str, tuple[str, str, str]] = {"translate": ("generator", "source", "target")}
     scale = 1
     latent_dim: int | None = None
 
     @property
     def input_field(self) -> Field:
         """The source as `translate` takes it: of any size, if the network takes any."""
-        return of_any_size(self.data_field, self.active_network("generator"))
+        return self.source_field(next(iter(self.directions)))
+
+    def source_field(self, direction: str) -> Field:
+        """Returns the field of what a direction takes, of any size if its network takes any."""
+        network, source, _ = self.directions[direction]
+        field = self.field(source)
+        declared = getattr(self.active_network(network), "inputs", None)
+        if type(field) is Images and declared and tuple(declared[0].shape[1:3]) == (None, None):
+            return Images((None, None, field.shape[-1]), field.name, field.bounded)
+        return field
 
     @over_data_sets
     def translate(
@@ -63,7 +74,11 @@ class Translating:
         Raises:
             ValueError: If an argument does not fit.
         """
-        self.input_field.check(x, "x")
+        return self.translate_with(x, "translate", seed, tile, overlap)
+
+    def translate_with(self, x, direction: str, seed, tile, overlap) -> np.ndarray:
+        """Checks the arguments of `translate`, and translates in a direction."""
+        self.source_field(direction).check(x, "x")
         latents = None
         if self.latent_dim is not None:
             latents = draw_latents(len(x), self.latent_dim, seed)
@@ -72,46 +87,42 @@ class Translating:
                 "`seed` must be None: this model was built without `latent_dim`, so it has no "
                 f"noise to draw. Received: seed={seed!r}"
             )
-        step = self.graph_function("translate_step")
-        return apply_to_images(
-            step, self.active_network("generator"), x, latents, self.scale, tile, overlap
-        )
+        step = self.graph_function("translate_step", direction=direction)
+        network = self.active_network(self.directions[direction][0])
+        return apply_to_images(step, network, x, latents, self.scale, tile, overlap)
 
-    def translate_step(self, source, latents=None) -> tf.Tensor:
+    def translate_step(self, source, latents=None, *, direction: str) -> tf.Tensor:
         """Translates a batch; images may be uint8. Without latents, they are zero."""
-        source = self.input_field.convert(source)
-        if self.latent_dim is not None and latents is None:
-            latents = tf.zeros((tf.shape(source)[0], self.latent_dim))
-        return self.generate(source, latents, training=False)
+        source = self.source_field(direction).convert(source)
+        return self.generate(source, latents, direction, training=False)
 
-    def generate(self, source, latents, training) -> tf.Tensor:
+    def generate(self, source, latents, direction: str = "translate", training=True) -> tf.Tensor:
         """Translates float32 images; outside of training by the average, if there is one."""
-        return self.run("generator", source, latents, training=training)
-
-    def call(self, inputs, training=False):
-        """Translates sources, or `[sources, latents]`; differentiable."""
-        source, latents = inputs if isinstance(inputs, (list, tuple)) else (inputs, None)
-        source = self.input_field.convert(source)
         if self.latent_dim is not None and latents is None:
             latents = tf.zeros((keras.ops.shape(source)[0], self.latent_dim))
-        return self.generate(source, latents, training)
+        return self.run(self.directions[direction][0], source, latents, training=training)
+
+    def call(self, inputs, training=False):
+        """Translates in the first direction; `[sources, latents]` if there is noise."""
+        source, latents = inputs if isinstance(inputs, (list, tuple)) else (inputs, None)
+        return self.generate(
+            self.input_field.convert(source), latents, next(iter(self.directions)), training
+        )
 
     def endpoints(self) -> dict[str, Endpoint]:
-        """Adds `serving_default`, which translates, and with noise also `translate_latents`."""
-        source, target = self.input_field, self.field("target")
-        own = {"serving_default": Endpoint(self.translate_step, (source,), target.name)}
-        if self.latent_dim is not None:
-            inputs = (source, Vectors((self.latent_dim,), "latents"))
-            own["translate_latents"] = Endpoint(self.translate_step, inputs, target.name)
-        return own | super().endpoints()
-
-
-def of_any_size(field: Field, network: keras.layers.Layer) -> Field:
-    """Returns the field for images of any size, if a network takes them."""
-    declared = getattr(network, "inputs", None)
-    if type(field) is Images and declared and tuple(declared[0].shape[1:3]) == (None, None):
-        return Images((None, None, field.shape[-1]), field.name, field.bounded)
-    return field
+        """Adds each direction, with noise also `..._latents`; the first is `serving_default`."""
+        endpoints = {}
+        for name, (_, _, target) in self.directions.items():
+            step, source = (
+                functools.partial(self.translate_step, direction=name),
+                self.source_field(name),
+            )
+            endpoints[name] = Endpoint(step, (source,), target)
+            if self.latent_dim is not None:
+                inputs = (source, Vectors((self.latent_dim,), "latents"))
+                endpoints[f"{name}_latents"] = Endpoint(step, inputs, target)
+        default = endpoints[next(iter(self.directions))]
+        return {"serving_default": default, **endpoints} | super().endpoints()
 
 
 def draw_latents(count: int, latent_dim: int, seed: int | None) -> np.ndarray:
@@ -161,5 +172,3 @@ def apply_to_images(
         tiling.function = function
         results.append(tiling.apply(np.asarray(x[i]), tile, overlap))
     return np.stack(results)
-
-

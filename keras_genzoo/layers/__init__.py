@@ -9,6 +9,7 @@ from keras_genzoo.layers.batch_normalization import BatchNormalization
 from keras_genzoo.layers.corruption import MaskingNoise, SaltAndPepper
 from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
 from keras_genzoo.layers.dropout import Dropout
+from keras_genzoo.layers.image_pool import ImagePool
 from keras_genzoo.layers.likelihoods import BernoulliLikelihood, GaussianLikelihood
 from keras_genzoo.layers.noise import Noise
 from keras_genzoo.layers.sizes import CropLike, PadToMultiple, ReflectionPadding2D
@@ -22,6 +23,7 @@ __all__ = [
     "DifferentiableAugmentation",
     "Dropout",
     "GaussianLikelihood",
+    "ImagePool",
     "InstanceNoise",
     "MaskingNoise",
     "MinibatchStandardDeviation",

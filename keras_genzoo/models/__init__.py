@@ -3,6 +3,7 @@
 from keras_genzoo.models.autoencoder import Autoencoder
 from keras_genzoo.models.conditional_gan import ConditionalGAN
 from keras_genzoo.models.convolutional_autoencoder import ConvolutionalAutoencoder
+from keras_genzoo.models.cycle_gan import CycleGAN
 from keras_genzoo.models.dcgan import DCGAN
 from keras_genzoo.models.denoising_autoencoder import DenoisingAutoencoder
 from keras_genzoo.models.gan import GAN
@@ -21,6 +22,7 @@ __all__ = [
     "Autoencoder",
     "ConditionalGAN",
     "ConvolutionalAutoencoder",
+    "CycleGAN",
     "DenoisingAutoencoder",
     "Pix2Pix",
     "SparseAutoencoder",
