@@ -79,7 +79,7 @@ def test_a_network_that_sees_the_whole_image_has_no_margin():
     x = keras.layers.GroupNormalization(-1)(keras.layers.Conv2D(2, 3, padding="same")(inputs))
     tiling = tiling_of(keras.Model(inputs, x))
     assert tiling.margin is None
-    with pytest.raises(ValueError, match="`overlap` must be given, .*whole image.*overlap=None"):
+    with pytest.raises(ValueError, match=r"`overlap` must be given, .*whole image.*overlap=None"):
         tiling.apply(np.zeros((64, 64, 2), "float32"), 32)
     assert tiling.apply(np.zeros((64, 64, 2), "float32"), 32, 4).shape == (64, 64, 2)
 

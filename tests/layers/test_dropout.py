@@ -33,9 +33,7 @@ def test_replicas_share_what_one_would_draw(two_replicas):
     ones = tf.ones((6, 5))
     with two_replicas.scope():
         layer = Dropout(0.5, seed=3)
-    parts = two_replicas.run(
-        lambda: layer(tf.ones((3, 5)), training=True)
-    )
+    parts = two_replicas.run(lambda: layer(tf.ones((3, 5)), training=True))
     together = np.concatenate(two_replicas.experimental_local_results(parts))
     np.testing.assert_array_equal(together, Dropout(0.5, seed=3)(ones, training=True))
 

@@ -88,5 +88,5 @@ def test_its_images_are_saved(tmp_path):
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="`size` must be a positive integer. Received: size=0"):
+    with pytest.raises(ValueError, match=r"`size` must be a positive integer. Received: size=0"):
         ImagePool((8, 8, 1), 0)

@@ -195,9 +195,7 @@ def test_uint8_and_float_images_are_the_same(case):
         pytest.skip("no images")
     floats = case.x.astype("float32") / 255
     if not case.name.startswith("DenoisingAutoencoder"):  # its noise differs
-        evaluate = functools.partial(
-            case.model.evaluate, y=case.y, return_dict=True, verbose=0
-        )
+        evaluate = functools.partial(case.model.evaluate, y=case.y, return_dict=True, verbose=0)
         assert evaluate(case.x) == pytest.approx(evaluate(floats), rel=1e-5)
     if "encode" in case.model.verbs:
         for verb in ("encode", "reconstruct", "anomaly_score"):

@@ -96,7 +96,7 @@ def test_noise_reaches_the_result():
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="`normalization` must be one of .*'layer'"):
+    with pytest.raises(ValueError, match=r"`normalization` must be one of .*'layer'"):
         networks.unet_generator((16, 16, 1), 1, normalization="layer")
     with pytest.raises(ValueError, match="`filters` must be a sequence of positive integers"):
         networks.patch_discriminator((16, 16, 1), filters=(0, 2))
