@@ -37,6 +37,7 @@ def test_reflection_on_all_sides():
     wanted = np.pad(images, ((0, 0), (3, 3), (3, 3), (0, 0)), "reflect")
     layer = ReflectionPadding2D(3)
     np.testing.assert_array_equal(layer(images), wanted)
+    assert layer(images[:0]).shape == (0, 11, 12, 1)  # a replica without an example
     assert layer.compute_output_shape((None, 5, None, 1)) == (None, 11, None, 1)
 
 
