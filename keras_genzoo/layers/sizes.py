@@ -36,7 +36,8 @@ class PadToMultiple(keras.layers.Layer):
             if size is not None and size % self.multiple == 0:
                 continue
             size = ops.shape(images)[axis]
-            places = tf.range(-(-size // self.multiple) * self.multiple)
+            # Of positive numbers alone: the division of ONNX rounds towards 0.
+            places = tf.range((size + self.multiple - 1) // self.multiple * self.multiple)
             # 0 1 2 3 2 1 0 1 ... for a size of 4
             period = tf.maximum(2 * (size - 1), 1)
             places %= period
