@@ -188,7 +188,7 @@ def test_prepared_set_with_slices_and_epochs(data_dir):
 
 
 def test_a_set_too_large_to_cache_is_still_shuffled(data_dir, monkeypatch):
-    monkeypatch.setattr("keras_genzoo.data.loading._CACHE_LIMIT", 0)
+    monkeypatch.setattr("keras_genzoo.data.batching.CACHE_LIMIT", 0)
     dataset = data.load("tiny_shapes", batch_size=4, labels=False)
     first, second = (numpy_epoch(dataset)[:, 0, 0, 0].tolist() for _ in range(2))
     assert sorted(first) == sorted(second) == list(range(20)) and first != second
@@ -226,7 +226,7 @@ def test_no_network_is_one_clear_error(data_dir, monkeypatch):
         (lambda: data.load("digits", split=None), "`split`.*Received: split=None"),
         (lambda: data.load("mnits"), "'digits', 'mnist_5k'.*'mnist'.*Received: name='mnits'"),
         (lambda: data.arrays("zzz_zzz"), "not in tensorflow-datasets. Received: name='zzz_zzz'"),
-        (lambda: data.load("food101"), "one size.*resize.*Received.*None, None, 3"),
+        (lambda: data.load("food101"), "one size.*`image_size`.*Received.*None, None, 3"),
         (lambda: data.load("imdb_reviews"), "'image'.*Received: name='imdb_reviews'"),
         (lambda: data.load("binarized_mnist"), "'label'.*`labels=False`.*'binarized_mnist'"),
         (lambda: data.arrays("dsprites"), "'label'.*Received: name='dsprites'"),
