@@ -211,7 +211,7 @@ def test_a_missing_python_package_is_one_sentence(reader, package, tmp_path, mon
 def test_without_a_renderer(monkeypatch):
     monkeypatch.setitem(sys.modules, "resvg_py", None)
     with pytest.raises(
-        ImportError, match="^Drawing an SVG needs the package resvg-py: `pip install resvg-py`"
+        ImportError, match=r"^Drawing an SVG needs the package resvg-py: `pip install resvg-py`"
     ):
         image_sets.render("<svg/>", 8)
 
