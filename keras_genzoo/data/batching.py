@@ -112,9 +112,14 @@ def cached(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def buffer_of(dataset: tf.data.Dataset) -> int:
-    """Returns the size of a shuffle buffer: of all examples, if they fit into memory."""
-    fits = _num_bytes(dataset) <= CACHE_LIMIT
-    return int(dataset.cardinality()) if fits else SHUFFLE_BUFFER
+    """Returns the size of a shuffle buffer: of all examples, or of as many as fit into memory."""
+    num_examples, num_bytes = int(dataset.cardinality()), _num_bytes(dataset)
+    if num_bytes <= CACHE_LIMIT:
+        return num_examples
+    if math.isinf(num_bytes):
+        return SHUFFLE_BUFFER
+    # In any case some: a buffer of few examples would hardly shuffle them.
+    return min(SHUFFLE_BUFFER, max(1000, int(num_examples * CACHE_LIMIT / num_bytes)))
 
 
 def _num_bytes(dataset: tf.data.Dataset) -> float:

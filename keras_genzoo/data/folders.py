@@ -7,7 +7,7 @@ import pathlib
 import tensorflow as tf
 
 from keras_genzoo.core.validation import import_package
-from keras_genzoo.data.batching import SHUFFLE_BUFFER, cached, to_batches
+from keras_genzoo.data.batching import buffer_of, cached, to_batches
 from keras_genzoo.data.pairing import unpaired
 from keras_genzoo.data.resizing import check_image_size, resize_image
 
@@ -86,7 +86,7 @@ def folder_pairs(
     dataset = tf.data.Dataset.zip(*(parts if direction == "a_to_b" else parts[::-1]))
     if shuffle is None:
         shuffle = split.startswith("train")
-    buffer = min(len(files[0]), SHUFFLE_BUFFER) if shuffle else None
+    buffer = buffer_of(dataset) if shuffle else None
     return to_batches(cached(dataset), batch_size, buffer, first_epoch)
 
 

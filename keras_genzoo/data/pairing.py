@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_genzoo.core.validation import check_positive_int
 from keras_genzoo.data import sources
-from keras_genzoo.data.batching import SHUFFLE_BUFFER, buffer_of, prefetched, shuffled, to_batches
+from keras_genzoo.data.batching import buffer_of, prefetched, shuffled, to_batches
 from keras_genzoo.data.loading import read_examples
 from keras_genzoo.data.resizing import resized
 
@@ -142,18 +142,18 @@ def unpaired(
     """
     check_positive_int(batch_size, "batch_size")
     sets = [as_dataset(a, "a"), as_dataset(b, "b")]
-    sizes = [_length(dataset, name) for dataset, name in zip(sets, "ab", strict=True)]
-    longest = max(sizes)
+    longest = max(map(_length, sets, "ab"))
     if longest < batch_size:
         raise ValueError(
             f"`batch_size` must be at most the number of images of the larger set, {longest}. "
             f"Received: batch_size={batch_size}"
         )
+    buffers = list(map(buffer_of, sets))
     seeds = [None, None] if first_epoch is None else random.sample(range(1, 2**31), 2)
 
     def batches(epoch=None):
         if shuffle:
-            orders = map(_orders, sets, sizes, seeds, (epoch, epoch))
+            orders = map(_orders, sets, buffers, seeds, (epoch, epoch))
         else:
             orders = (dataset.repeat() for dataset in sets)
         parts = [order.take(longest) for order in orders]
@@ -164,9 +164,8 @@ def unpaired(
     return prefetched(tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(batches))
 
 
-def _orders(dataset, size, seed, epoch) -> tf.data.Dataset:
+def _orders(dataset, buffer, seed, epoch) -> tf.data.Dataset:
     """Repeats a data set without end, in another order each time."""
-    buffer = min(size, SHUFFLE_BUFFER)
     if epoch is None:
         return dataset.shuffle(buffer, seed).repeat()
     rounds = tf.data.Dataset.range(tf.int64.max)
