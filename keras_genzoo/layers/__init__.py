@@ -10,6 +10,7 @@ from keras_genzoo.layers.corruption import MaskingNoise, SaltAndPepper
 from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
 from keras_genzoo.layers.dropout import Dropout
 from keras_genzoo.layers.image_pool import ImagePool
+from keras_genzoo.layers.keep_known import KeepKnown
 from keras_genzoo.layers.likelihoods import BernoulliLikelihood, GaussianLikelihood
 from keras_genzoo.layers.noise import Noise
 from keras_genzoo.layers.sizes import CropLike, PadToMultiple, ReflectionPadding2D
@@ -25,6 +26,7 @@ __all__ = [
     "GaussianLikelihood",
     "ImagePool",
     "InstanceNoise",
+    "KeepKnown",
     "MaskingNoise",
     "MinibatchStandardDeviation",
     "Noise",

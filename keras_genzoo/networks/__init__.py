@@ -21,6 +21,7 @@ from keras_genzoo.networks.dense import (
     dense_encoder,
     is_image,
 )
+from keras_genzoo.networks.inpainting import keep_known
 from keras_genzoo.networks.translation import (
     patch_discriminator,
     resnet_generator,
@@ -43,6 +44,7 @@ __all__ = [
     "encoder",
     "generator",
     "is_image",
+    "keep_known",
     "patch_discriminator",
     "resnet_generator",
     "unet_filters",
