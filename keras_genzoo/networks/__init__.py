@@ -21,6 +21,11 @@ from keras_genzoo.networks.dense import (
     dense_encoder,
     is_image,
 )
+from keras_genzoo.networks.semantic import (
+    multiscale_discriminator,
+    spade_filters,
+    spade_generator,
+)
 from keras_genzoo.networks.translation import (
     patch_discriminator,
     resnet_generator,
@@ -43,8 +48,11 @@ __all__ = [
     "encoder",
     "generator",
     "is_image",
+    "multiscale_discriminator",
     "patch_discriminator",
     "resnet_generator",
+    "spade_filters",
+    "spade_generator",
     "unet_filters",
     "unet_generator",
 ]
