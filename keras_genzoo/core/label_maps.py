@@ -18,8 +18,7 @@ class LabelMaps(Images):
 
     - integers `(batch, height, width)` or `(batch, height, width, 1)` in [0, num_classes), as in
       segmentation masks;
-    - one-hot or soft maps `(batch, height, width, num_classes)`: floats, integers or booleans in
-      [0, 1].
+    - one-hot or soft maps `(batch, height, width, num_classes)`: floats in [0, 1], or booleans.
 
     A step works on the second form, as float32. Served endpoints take integers `(batch, height,
     width)`.
@@ -70,8 +69,8 @@ class LabelMaps(Images):
         if not spec.shape[1:].is_compatible_with(wanted):
             sizes = ", ".join(str(a or b) for a, b in zip(sizes, ("height", "width"), strict=True))
             raise ValueError(
-                f"`{argument}` must be label maps of the shape (batch, {sizes}), integers, or "
-                f"one-hot of the shape (batch, {sizes}, {self.num_classes}). "
+                f"`{argument}` must be label maps: integers of the shape (batch, {sizes}), or "
+                f"one-hot floats of the shape (batch, {sizes}, {self.num_classes}). "
                 f"Received: {spec.dtype.name} of shape {tuple(spec.shape)}"
             )
         if not (spec.dtype.is_floating or spec.dtype.is_integer or spec.dtype.is_bool):
@@ -82,8 +81,7 @@ class LabelMaps(Images):
 
     def _holds_classes(self, values) -> bool:
         """Returns True for the class of each pixel, False for one-hot and soft maps."""
-        is_integer = tf.as_dtype(values.dtype).is_integer
-        return is_integer and (_rank(values) != 4 or values.shape[-1] == 1)
+        return tf.as_dtype(values.dtype).is_integer
 
     def _depth(self, values) -> tuple[int, ...]:
         """Returns the sizes of the axes after height and width."""
@@ -93,6 +91,8 @@ class LabelMaps(Images):
 
     def with_shape(self, values):
         tensor = tf.convert_to_tensor(densify(values))
+        if tensor.shape.rank is None and tensor.dtype.is_integer:
+            tensor = tf.reshape(tensor, tf.shape(tensor)[:3])  # there may be a last axis of 1
         if tensor.shape.rank is None or not tensor.shape[1:].is_fully_defined():
             depth = self._depth(tensor)
             tensor = tf.ensure_shape(tensor, (None, *self.shape[:2], *depth))

@@ -6,6 +6,7 @@ import importlib
 import math
 import numbers
 import operator
+import re
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -154,7 +155,9 @@ def _symbolic_outputs(network, name, inputs, expected):
     try:
         return network(symbols if len(symbols) > 1 else symbols[0])
     except Exception as error:
-        reason = str(error).strip().splitlines()[0]
+        lines = [re.sub("\x1b\\[\\d*m", "", line).strip() for line in str(error).splitlines()]
+        lines = [line for line in lines if line and not line.startswith("Exception encountered")]
+        reason = lines[0] if lines else type(error).__name__
         raise ValueError(f"{expected}. Received: a network that fails: {reason}") from error
 
 
