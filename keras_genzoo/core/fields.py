@@ -150,10 +150,7 @@ class Vectors(Field):
         if spec.shape.rank is None:
             return
         shape = tuple(spec.shape)
-        if len(shape) != len(self.shape) + 1 or any(
-            None not in (size, wanted) and size != wanted
-            for size, wanted in zip(shape[1:], self.shape, strict=True)
-        ):
+        if len(shape) != len(self.shape) + 1 or not all(map(_fits, shape[1:], self.shape)):
             raise ValueError(
                 f"`{argument}` must have the shape {self._wanted_shape()}"
                 f"{self._shape_hint(shape)}. Received: shape {shape}"
@@ -169,7 +166,7 @@ class Vectors(Field):
         return ("batch", *self.shape)
 
     def _shape_hint(self, shape):
-        if shape == self.shape:
+        if len(shape) == len(self.shape) and all(map(_fits, shape, self.shape)):
             return " (add a batch axis: `x[None]`, or batch the data set)"
         return ""
 
@@ -206,9 +203,9 @@ class Images(Vectors):
     """
 
     def __init__(self, shape: Sequence[int | None], name: str = "images", bounded: bool = True):
-        sizes = tuple(shape) if hasattr(shape, "__iter__") else shape
-        if sizes != (None, None, *sizes[2:]):
-            sizes = check_image_shape(sizes)
+        sizes = tuple(shape) if hasattr(shape, "__iter__") else (shape,)
+        if sizes[:2] != (None, None):
+            sizes = check_image_shape(shape, "image_shape" if name == "images" else f"{name}_shape")
         super().__init__(sizes, name, bounded)
 
     _range_hint = ", or uint8, which means 0 to 255"
@@ -222,9 +219,10 @@ class Images(Vectors):
         return images_to_float(self.with_shape(values))
 
     def _shape_hint(self, shape):
-        if len(shape) == 3 and shape[1:] == self.shape[:2]:
+        hint = super()._shape_hint(shape)
+        if not hint and len(shape) == 3 and all(map(_fits, shape[1:], self.shape)):
             return " (add a channel axis: `x[..., None]`)"
-        return super()._shape_hint(shape)
+        return hint
 
     def _wanted_shape(self):
         names = ("batch", "height", "width", "channels")
@@ -367,6 +365,11 @@ def images_to_float(images) -> tf.Tensor:
     """Converts images to float32; uint8 from 0 to 255 becomes [0, 1]."""
     images = tf.convert_to_tensor(images)
     return tf.cast(images, tf.float32) / (255.0 if images.dtype == tf.uint8 else 1.0)
+
+
+def _fits(size, wanted) -> bool:
+    """Returns True if one of two sizes is unknown or they are equal."""
+    return None in (size, wanted) or size == wanted
 
 
 def _looks_like_labels(values) -> bool:

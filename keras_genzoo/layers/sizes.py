@@ -96,8 +96,11 @@ class ReflectionPadding2D(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def call(self, images):
-        sides = (self.padding, self.padding)
-        return tf.pad(images, ((0, 0), sides, sides, (0, 0)), "REFLECT")
+        # Not `tf.pad`, which refuses the empty batch of a replica that has no example.
+        p = self.padding
+        images = tf.concat([images[:, p:0:-1], images, images[:, -2 : -p - 2 : -1]], axis=1)
+        before, after = images[:, :, p:0:-1], images[:, :, -2 : -p - 2 : -1]
+        return tf.concat([before, images, after], axis=2)
 
     def compute_output_shape(self, input_shape):
         batch, *sizes, channels = input_shape

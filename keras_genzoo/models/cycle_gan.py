@@ -41,22 +41,21 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
             of the first kind to those of the second, in [0, 1].
         b_to_a: The same for the other direction.
         a_discriminator: A Keras model in place of the default `networks.patch_discriminator`. It
-            maps images of the first kind to scores without an activation, one for an image,
-            `(batch, 1)`, or for each patch, `(batch, rows, columns, 1)`.
+            maps images of the first kind to scores `(batch, 1)`, or of patches
+            `(batch, rows, columns, 1)`, without an activation.
         b_discriminator: The same for the second kind.
         loss: `"minimax"`, `"non_saturating"`, `"least_squares"`, `"hinge"`, `"wasserstein"`, or an
             object of `genzoo.losses`.
         cycle_weight: The weight of the mean absolute difference between an image and its
             translation there and back, at least 0.
-        identity_weight: The weight of the mean absolute change of an image that is already of the
-            kind it is translated to, at least 0. It keeps colours, which are often inverted without
-            it. `None` stands for half of `cycle_weight`, and for 0 if the channels differ.
+        identity_weight: The weight of the change of an image that is already of the kind it is
+            translated to, at least 0, against inverted colours. `None` stands for half of
+            `cycle_weight`, and for 0 if the channels differ.
         pool_size: The number of translations that each `genzoo.layers.ImagePool` keeps for its
             discriminator; 0 for none.
         augmentation: A layer that changes what the discriminators are shown in training.
-        ema_half_life: The number of examples after which moving averages of the generators'
-            weights have forgotten half of the old ones. `translate`, evaluation and export then use
-            the averages.
+        ema_half_life: The number of examples after which moving averages of the generators have
+            forgotten half of the old weights. Evaluation, `translate` and export then use them.
         **kwargs: `name` and `dtype`, as in Keras.
 
     Raises:
@@ -108,17 +107,11 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
         self.a_shape, self.b_shape = a.shape, b.shape
         self.loss = losses.get(loss)
         self._set_weights(cycle_weight, identity_weight)
-        self.a_to_b = self._default_generator(a, b) if a_to_b is None else a_to_b
-        self.b_to_a = self._default_generator(b, a) if b_to_a is None else b_to_a
-        self.a_discriminator = a_discriminator or self._default_discriminator(a)
-        self.b_discriminator = b_discriminator or self._default_discriminator(b)
-        self._check_networks(a_to_b, b_to_a, a_discriminator, b_discriminator)
-        self.pool_size = pool_size
-        if pool_size != 0:
-            validation.check_positive_int(pool_size, "pool_size")
-        self.a_pool, self.b_pool = (
-            ImagePool(field.shape, pool_size) if pool_size else None for field in (a, b)
-        )
+        self._set_networks("a_to_b", a, b, a_to_b, b_discriminator)
+        self._set_networks("b_to_a", b, a, b_to_a, a_discriminator)
+        self.pool_size = pool_size and validation.check_positive_int(pool_size, "pool_size")
+        self.a_pool = ImagePool(a.shape, pool_size) if pool_size else None
+        self.b_pool = ImagePool(b.shape, pool_size) if pool_size else None
         self.augmentation = augmentation
         self.view = DiscriminatorView(a.shape, 1, augmentation)  # one augmentation for both kinds
         validation.check_adaptation(self.view, self.loss)
@@ -128,34 +121,31 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
             self.b_to_a_average = MovingAverage(self.b_to_a, ema_half_life, "b_to_a")
 
     def _set_weights(self, cycle_weight, identity_weight):
-        same_channels = self.a_shape == self.b_shape
-        self.cycle_weight = cycle_weight
+        self.cycle_weight, same_channels = cycle_weight, self.a_shape == self.b_shape
         if identity_weight is None:
             identity_weight = 0.5 * self.cycle_weight if same_channels else 0.0
         self.identity_weight = identity_weight
         if not same_channels and self.identity_weight != 0:
             raise ValueError(
-                "`identity_weight` must be 0 if the two kinds of images have different channels: "
-                "an image of one kind is then no input of the generator that makes this kind. "
+                "`identity_weight` must be 0 if the channels of the two kinds of images differ. "
                 f"Received: identity_weight={identity_weight!r}, {self.a_shape} and {self.b_shape}"
             )
 
-    def _default_generator(self, source, target):
-        return networks.resnet_generator(source.shape, target.shape[-1])
-
-    def _default_discriminator(self, field):
-        return networks.patch_discriminator(field.shape, normalization="instance")
-
-    def _check_networks(self, *given):
-        names = ("a_to_b", "b_to_a", "a_discriminator", "b_discriminator")
-        given = dict(zip(names, given, strict=True))
-        for name, source, target in self.directions.values():
-            inputs, shape = {"source": self.field(source).shape}, self.field(target).shape
-            validation.check_network(getattr(self, name), name, inputs, shape)
-            validation.warn_of_outputs_outside_unit(given[name], name, inputs)
-            name, inputs = f"{target}_discriminator", {"data": shape}
-            validation.check_score_network(getattr(self, name), name, inputs)
-            validation.check_raw_outputs(given[name], name, inputs, self.loss)
+    def _set_networks(self, direction, source, target, generator, discriminator):
+        """Sets and checks the given or default networks that make and score one kind of images."""
+        network, inputs = generator, {"source": source.shape}
+        if network is None:
+            network = networks.resnet_generator(source.shape, target.shape[-1])
+        validation.check_network(network, direction, inputs, target.shape)
+        validation.warn_of_outputs_outside_unit(generator, direction, inputs)
+        setattr(self, direction, network)
+        name, inputs = f"{target.name}_discriminator", {"data": target.shape}
+        network = discriminator
+        if network is None:
+            network = networks.patch_discriminator(target.shape, normalization="instance")
+        validation.check_score_network(network, name, inputs)
+        validation.check_raw_outputs(discriminator, name, inputs, self.loss)
+        setattr(self, name, network)
 
     def default_optimizers(self):
         return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
@@ -167,32 +157,23 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
         return ("generator_loss", "cycle_loss", *identity, "discriminator_loss", *strength)
 
     def score(self, kind: str, images, training):
-        """Returns the scores of images of a kind, `(batch,)` or `(batch, rows, columns)`."""
-        return self.run(f"{kind}_discriminator", images, training=training)[..., 0]
+        """Returns scores of images of a kind as they are shown to its discriminator, `(batch,)`."""
+        shown, _ = self.view(images, None, training)
+        return self.run(f"{kind}_discriminator", shown, training=training)[..., 0]
 
     def generator_terms(self, a, b, fake_a, fake_b, training) -> dict[str, tf.Tensor]:
         """Returns the unweighted terms of the generators' objective of each example, by log."""
-        shown = {
-            "a": self.view(fake_a, None, training)[0],
-            "b": self.view(fake_b, None, training)[0],
-        }
-        adversarial = [
-            self.loss.generator_loss(self.score(k, x, training)) for k, x in shown.items()
-        ]
-        cycles = (
-            (a, self.run("b_to_a", fake_b, training=training)),
-            (b, self.run("a_to_b", fake_a, training=training)),
-        )
+        scores = self.score("a", fake_a, training), self.score("b", fake_b, training)
+        restored_a = self.run("b_to_a", fake_b, training=training)
+        restored_b = self.run("a_to_b", fake_a, training=training)
         terms = {
-            "generator_loss": sum(map(per_example, adversarial)),
-            "cycle_loss": sum(losses.l1(x, restored) for x, restored in cycles),
+            "generator_loss": sum(per_example(self.loss.generator_loss(s)) for s in scores),
+            "cycle_loss": losses.l1(a, restored_a) + losses.l1(b, restored_b),
         }
         if "identity_loss" in self.log_names:
-            same = (
-                (b, self.run("a_to_b", b, training=training)),
-                (a, self.run("b_to_a", a, training=training)),
-            )
-            terms["identity_loss"] = sum(losses.l1(x, kept) for x, kept in same)
+            kept_a = self.run("b_to_a", a, training=training)
+            kept_b = self.run("a_to_b", b, training=training)
+            terms["identity_loss"] = losses.l1(a, kept_a) + losses.l1(b, kept_b)
         return terms
 
     def train_step(self, data):
@@ -202,20 +183,21 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
             fake_a = self.run("b_to_a", b, training=True)
 
         # Update the discriminators, which also see translations of earlier steps.
-        older_a = fake_a if self.a_pool is None else self.a_pool(fake_a)
-        older_b = fake_b if self.b_pool is None else self.b_pool(fake_b)
+        older_a = fake_a if self.a_pool is None else self.a_pool(tf.stop_gradient(fake_a))
+        older_b = fake_b if self.b_pool is None else self.b_pool(tf.stop_gradient(fake_b))
         with tf.GradientTape() as tape:
-            discriminator_loss = 0.0
-            for kind, real, fake in (("a", a, older_a), ("b", b, older_b)):
-                shown = [self.view(x, None, True)[0] for x in (real, tf.stop_gradient(fake))]
-                real_scores, fake_scores = (self.score(kind, x, training=True) for x in shown)
-                loss = self.loss.discriminator_loss(real_scores, fake_scores)
-                discriminator_loss += per_example(loss)
-                self.view.adapt(per_example(real_scores), getattr(self.loss, "boundary", 0.0))
+            real_scores = self.score("a", a, True), self.score("b", b, True)
+            fake_scores = self.score("a", older_a, True), self.score("b", older_b, True)
+            discriminator_loss = sum(
+                per_example(self.loss.discriminator_loss(real, fake))
+                for real, fake in zip(real_scores, fake_scores, strict=True)
+            )
             objective = self.objective("discriminator_optimizer", discriminator_loss)
         self.update("discriminator_optimizer", objective, tape)
+        for scores in real_scores:
+            self.view.adapt(per_example(scores), getattr(self.loss, "boundary", 0.0))
 
-        # Update the generators: both encode in one cycle and decode in the other.
+        # Update the generators: each encodes in one cycle and decodes in the other.
         with generator_tape:
             terms = self.generator_terms(a, b, fake_a, fake_b, training=True)
             objective = self.objective(
@@ -252,20 +234,13 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
         tile: int | None = None,
         overlap: int | None = None,
     ) -> np.ndarray:
-        """Translates images of one kind to the other.
+        """Translates images of one kind to the other, as `Pix2Pix.translate` does.
 
         Args:
-            x: Images `(n, height, width, channels)`, floats in [0, 1] or uint8, or a data set of
-                them. The default networks take any height and width.
+            x: Images `(n, height, width, channels)`, floats in [0, 1] or uint8, or a data set.
             direction: `"a_to_b"` or `"b_to_a"`.
-            tile: For large images: translates squares of this many pixels one after the other.
-            overlap: How many pixels neighbouring tiles share, and are blended over.
-
-        Returns:
-            Float32 `(n, height, width, channels)` in [0, 1].
-
-        Raises:
-            ValueError: If an argument does not fit.
+            tile: The side of a tile in pixels, for large images.
+            overlap: How many pixels tiles share; must be given with instance normalization.
         """
         if direction not in self.directions:
             raise ValueError(

@@ -89,7 +89,7 @@ class PairView(DiscriminatorView):
     """Augments pairs of images, both alike, before a discriminator sees them.
 
     Args:
-        source_shape: `(height, width, channels)`, or `None` if the discriminator sees targets alone.
+        source_shape: `(height, width, channels)`, or `None` if only targets are seen.
         target_shape: The same of the target.
         augmentation: A layer that keeps the shape of its input, or `None`. One with `takes_pairs`
             changes the images of a list alike. Any other is applied to both images side by side in

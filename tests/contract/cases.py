@@ -65,12 +65,12 @@ class Case:
 
 
 class PairCase(Case):
-    """A model of two fields, with pairs of images of one and of two channels."""
+    """A model of pairs of images: the second ones have the channels that the model wants."""
 
     def dataset(self, model, examples):
         def pair(x):
             x = tf.cast(x, tf.float32) / 255.0
-            return x, tf.concat([x, 1 - x], axis=-1)
+            return x, tf.concat([1 - x, x], axis=-1)[..., : model.fields[1].shape[-1]]
 
         return super().dataset(model, examples).map(pair)
 
@@ -145,6 +145,45 @@ def adaptive_dcgan():
     return genzoo.DCGAN(IMAGE, 4, augmentation=augmentation, **options, **players())
 
 
+def translators(channels=2, condition=1, **options):
+    """Builds a small U-Net and a small discriminator of patches."""
+    return {
+        "generator": networks.unet_generator(IMAGE, channels, filters=(4, 8), **options),
+        "discriminator": networks.patch_discriminator(
+            (*IMAGE[:2], channels), condition, filters=(4, 8)
+        ),
+    }
+
+
+def pix2pix_of_everything():
+    return genzoo.Pix2Pix(
+        IMAGE,
+        (*IMAGE[:2], 2),
+        loss="hinge",
+        content_loss="l2",
+        penalty="r1",
+        augmentation=genzoo.layers.DifferentiableAugmentation(),
+        ema_half_life=100.0,
+        latent_dim=3,
+        **translators(latent_dim=3, normalization="instance"),
+    )
+
+
+def cycle_gan(channels=1, **options):
+    """Builds a small CycleGAN; with the paper's weight, SGD would enlarge rounding errors."""
+    other = (*IMAGE[:2], channels)
+    return genzoo.CycleGAN(
+        IMAGE,
+        other,
+        a_to_b=networks.resnet_generator(IMAGE, channels, filters=4, blocks=1),
+        b_to_a=networks.resnet_generator(other, 1, filters=4, blocks=1),
+        a_discriminator=networks.patch_discriminator(IMAGE, filters=(4, 8)),
+        b_discriminator=networks.patch_discriminator(other, filters=(4, 8)),
+        cycle_weight=0.2,
+        **options,
+    )
+
+
 # By name. What stands before a comma is the name of the class.
 CASES = {
     "Autoencoder": Case(lambda: genzoo.Autoencoder(IMAGE, 4, (16,))),
@@ -172,6 +211,14 @@ CASES = {
     "WGAN": Case(lambda: genzoo.WGAN(IMAGE, 4, clip_value=0.02, critic_steps=2, **players())),
     "WGANGP": Case(lambda: genzoo.WGANGP(IMAGE, 4, critic_steps=5, **players(normalization=False))),
     "WGANGP, conditional, one-sided": Case(conditional_wgan_gp),
+    "Pix2Pix": PairCase(
+        lambda: genzoo.Pix2Pix(IMAGE, (*IMAGE[:2], 2), **translators(), content_weight=10.0)
+    ),
+    "Pix2Pix, R1, augmented, averaged, with noise": PairCase(pix2pix_of_everything),
+    "CycleGAN": PairCase(lambda: cycle_gan(pool_size=10)),
+    "CycleGAN, other channels, averaged, without a pool": PairCase(
+        lambda: cycle_gan(2, pool_size=0, ema_half_life=100.0)
+    ),
     "Translator of tests: two fields, two optimizers, three networks": PairCase(Translator),
 }
 
@@ -184,5 +231,7 @@ QUICK = {
     "VAE, conditional",
     "DCGAN, packed, augmented, averaged",
     "WGANGP, conditional, one-sided",
+    "Pix2Pix, R1, augmented, averaged, with noise",
+    "CycleGAN",
     "Translator of tests: two fields, two optimizers, three networks",
 }
