@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo.core.fields import Images, densify
-from keras_genzoo.core.validation import check_image_shape
+from keras_genzoo.core.validation import check_positive_int
 
 
 class LabelMaps(Images):
@@ -33,7 +33,7 @@ class LabelMaps(Images):
     """
 
     def __init__(self, sizes: Sequence[int | None], num_classes: int, name: str = "label_map"):
-        check_image_shape((1, 1, num_classes))
+        check_positive_int(num_classes, "num_classes")
         super().__init__((*sizes, num_classes), name)
         if num_classes < 2:
             raise ValueError(
