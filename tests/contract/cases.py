@@ -192,11 +192,18 @@ def cycle_gan(channels=1, **options):
     )
 
 
-def gau_gan(latent_dim=None, **options):
+def gau_gan(latent_dim=None, spectral_normalization=True, **options):
     generator = networks.spade_generator(
-        (*IMAGE[:2], 3), 1, latent_dim, filters=(8, 4), hidden_filters=4
+        (*IMAGE[:2], 3),
+        1,
+        latent_dim,
+        filters=(8, 4),
+        hidden_filters=4,
+        spectral_normalization=spectral_normalization,
     )
-    critic = networks.multiscale_discriminator(IMAGE, 3, filters=(4,), scales=2)
+    critic = networks.multiscale_discriminator(
+        IMAGE, 3, filters=(4,), scales=2, spectral_normalization=spectral_normalization
+    )
     return genzoo.GauGAN(IMAGE, 3, latent_dim, generator=generator, discriminator=critic, **options)
 
 
@@ -236,9 +243,10 @@ CASES = {
         lambda: cycle_gan(2, pool_size=0, ema_half_life=100.0)
     ),
     "GauGAN": LabelCase(gau_gan),
-    "GauGAN, with noise, L1, augmented, averaged": LabelCase(
+    "GauGAN, plain convolutions, with noise, L1, augmented, averaged": LabelCase(
         lambda: gau_gan(
             3,
+            spectral_normalization=False,
             content_loss="l1",
             augmentation=genzoo.layers.DifferentiableAugmentation(),
             ema_half_life=100.0,

@@ -44,7 +44,7 @@ LOGS = {
     "Pix2Pix": PAIR_LOGS,
     "Pix2Pix, R1, augmented, averaged, with noise": PAIR_LOGS | {"gradient_penalty"},
     "GauGAN": GAU_LOGS,
-    "GauGAN, with noise, L1, augmented, averaged": GAU_LOGS | {"content_loss"},
+    "GauGAN, plain convolutions, with noise, L1, augmented, averaged": GAU_LOGS | {"content_loss"},
     "CycleGAN": CYCLE_LOGS | {"identity_loss"},
     "CycleGAN, other channels, averaged, without a pool": CYCLE_LOGS,
 }
