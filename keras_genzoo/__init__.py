@@ -26,6 +26,7 @@ from keras_genzoo.models import (
     ConvolutionalAutoencoder,
     CycleGAN,
     DenoisingAutoencoder,
+    GauGAN,
     Pix2Pix,
     SparseAutoencoder,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "ConvolutionalAutoencoder",
     "CycleGAN",
     "DenoisingAutoencoder",
+    "GauGAN",
     "GenerativeModel",
     "LatentSampling",
     "Pix2Pix",

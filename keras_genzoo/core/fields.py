@@ -6,6 +6,7 @@ Labels(10))` for images and their classes, `(Images(a, "source"), Images(b, "tar
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Iterator, Sequence
@@ -89,6 +90,14 @@ class Field:
         """
         yield from ()
 
+    def of_any_size(self) -> Field:
+        """Returns the field for images of any size; the field itself if it is not of images."""
+        return self
+
+    def standard_form(self, values):
+        """Returns an array in one form, for a compiled function, if users may pass several."""
+        return values
+
     def describe(self) -> dict:
         """Returns the metadata that an export records."""
         return {"name": self.name, "shape": list(self.shape)}
@@ -107,10 +116,15 @@ class Vectors(Field):
         super().__init__(shape, name)
         self.bounded = bounded
 
-    def check(self, values, argument, num_examples=None):
+    def check_form(self, values, argument, num_examples=None) -> tf.TensorSpec:
+        """Checks all but the range of an array, and returns its shape and type."""
         spec = _spec_of(values, argument, self.name)
         self.check_spec(spec, argument)
         _check_number(spec.shape[0], num_examples, argument)
+        return spec
+
+    def check(self, values, argument, num_examples=None):
+        spec = self.check_form(values, argument, num_examples)
         low, high = _range_of(values)
         if spec.dtype == tf.uint8:
             if high == 1:
@@ -195,6 +209,11 @@ class Images(Vectors):
         super().__init__(sizes, name, bounded)
 
     _range_hint = ", or uint8, which means 0 to 255"
+
+    def of_any_size(self):
+        field = copy.copy(self)
+        field.shape = (None, None, self.shape[-1])
+        return field
 
     def convert(self, values):
         return images_to_float(self.with_shape(values))

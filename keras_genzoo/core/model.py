@@ -201,7 +201,7 @@ class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeF
     def run(
         self, network: str | Callable, *inputs: tf.Tensor | None, training: bool = False
     ) -> tf.Tensor:
-        """Calls a network on its inputs and returns float32.
+        """Calls a network on its inputs and returns float32, in the structure of its outputs.
 
         Args:
             network: The name of a network, which outside of training stands for its moving
@@ -215,7 +215,7 @@ class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeF
         outputs = network(inputs if len(inputs) > 1 else inputs[0], training=training)
         if training:
             self.record_pass(network, keras.ops.shape(inputs[0])[0])
-        return tf.cast(outputs, tf.float32)
+        return tf.nest.map_structure(lambda tensor: tf.cast(tensor, tf.float32), outputs)
 
     def batch_mean(self, values: tf.Tensor) -> tf.Tensor:
         """Averages over the global batch; the result is the same on every replica."""

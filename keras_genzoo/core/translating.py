@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo.core.batches import over_data_sets
-from keras_genzoo.core.fields import Field, Images, Vectors
+from keras_genzoo.core.fields import Field, Vectors
 from keras_genzoo.core.tiling import Tiling
 from keras_genzoo.core.validation import check_seed
 from keras_genzoo.serving.endpoints import Endpoint
@@ -43,8 +43,8 @@ class Translating:
         network, source, _ = self.directions[direction]
         field = self.field(source)
         declared = getattr(self.active_network(network), "inputs", None)
-        if type(field) is Images and declared and tuple(declared[0].shape[1:3]) == (None, None):
-            return Images((None, None, field.shape[-1]), field.name, field.bounded)
+        if declared and tuple(declared[0].shape[1:3]) == (None, None):
+            return field.of_any_size()
         return field
 
     @over_data_sets
@@ -78,7 +78,9 @@ class Translating:
 
     def translate_with(self, x, direction: str, seed, tile, overlap) -> np.ndarray:
         """Checks the arguments of `translate`, and translates in a direction."""
-        self.source_field(direction).check(x, "x")
+        field = self.source_field(direction)
+        field.check(x, "x")
+        x, channels = field.standard_form(x), field.shape[-1]
         latents = None
         if self.latent_dim is not None:
             latents = draw_latents(len(x), self.latent_dim, seed)
@@ -89,7 +91,7 @@ class Translating:
             )
         step = self.graph_function("translate_step", direction=direction)
         network = self.active_network(self.directions[direction][0])
-        return apply_to_images(step, network, x, latents, self.scale, tile, overlap)
+        return apply_to_images(step, network, x, latents, self.scale, tile, overlap, channels)
 
     def translate_step(self, source, latents=None, *, direction: str) -> tf.Tensor:
         """Translates a batch; images may be uint8. Without latents, they are zero."""
@@ -140,6 +142,7 @@ def apply_to_images(
     scale: int = 1,
     tile: int | None = None,
     overlap: int | None = None,
+    channels: int | None = None,
 ) -> np.ndarray:
     """Applies a function to images by parts: a number of images, or a tile, at a time.
 
@@ -151,6 +154,7 @@ def apply_to_images(
         scale: How many pixels of the result make up one side of a pixel of the source.
         tile: The side of a tile, or `None` for whole images.
         overlap: How many pixels neighbouring tiles share.
+        channels: The number of channels of the network's input; by default those of the images.
     """
     if tile is None:
         if overlap is not None:
@@ -168,7 +172,7 @@ def apply_to_images(
             return step(tf.convert_to_tensor(images), *noise).numpy()
 
         if i == 0:
-            tiling = Tiling(function, network, x.shape[-1], scale)
+            tiling = Tiling(function, network, channels or x.shape[-1], scale)
         tiling.function = function
         results.append(tiling.apply(np.asarray(x[i]), tile, overlap))
     return np.stack(results)

@@ -14,9 +14,11 @@ from keras_genzoo.layers.keep_known import KeepKnown
 from keras_genzoo.layers.likelihoods import BernoulliLikelihood, GaussianLikelihood
 from keras_genzoo.layers.noise import Noise
 from keras_genzoo.layers.sizes import CropLike, PadToMultiple, ReflectionPadding2D
+from keras_genzoo.layers.spade import SPADE
 from keras_genzoo.layers.standardization import Standardization
 
 __all__ = [
+    "SPADE",
     "AdaptiveAugmentation",
     "BatchNormalization",
     "BernoulliLikelihood",

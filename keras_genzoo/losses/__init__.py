@@ -9,7 +9,7 @@ from keras_genzoo.losses.adversarial import (
     Wasserstein,
     get,
 )
-from keras_genzoo.losses.content import FeatureLoss, l1, l2
+from keras_genzoo.losses.content import FeatureLoss, feature_matching, l1, l2
 from keras_genzoo.losses.content import get as get_content
 from keras_genzoo.losses.divergences import bernoulli_kl, gaussian_kl
 from keras_genzoo.losses.gradient_penalty import GradientPenalty
@@ -25,6 +25,7 @@ __all__ = [
     "NonSaturating",
     "Wasserstein",
     "bernoulli_kl",
+    "feature_matching",
     "gaussian_kl",
     "get",
     "get_content",

@@ -83,6 +83,28 @@ class FeatureLoss(keras.layers.Layer):
         return cls(**config)
 
 
+def feature_matching(target_outputs: Sequence, outputs: Sequence) -> tf.Tensor:
+    """Returns how far the features of a discriminator are from those of the targets, `(batch,)`.
+
+    The mean absolute errors of the stages are added up, and averaged over the scales. No gradient
+    reaches the targets' features.
+
+    Args:
+        target_outputs: What a discriminator returns for targets: for each scale a list of features
+            `(batch, height, width, channels)`, and last the scores, which do not count.
+        outputs: The same for translations.
+
+    Reference: Wang et al., High-Resolution Image Synthesis and Semantic Manipulation with
+    Conditional GANs, CVPR 2018, eq. 4.
+    """
+    errors = [
+        l1(tf.stop_gradient(target), features)
+        for target_scale, scale in zip(target_outputs, outputs, strict=True)
+        for target, features in zip(target_scale[:-1], scale[:-1], strict=True)
+    ]
+    return tf.add_n(errors) / len(outputs)
+
+
 def get(identifier: str | Callable) -> Callable:
     """Returns the content loss with a given name, or the function itself.
 

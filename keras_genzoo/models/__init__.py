@@ -7,6 +7,7 @@ from keras_genzoo.models.cycle_gan import CycleGAN
 from keras_genzoo.models.dcgan import DCGAN
 from keras_genzoo.models.denoising_autoencoder import DenoisingAutoencoder
 from keras_genzoo.models.gan import GAN
+from keras_genzoo.models.gau_gan import GauGAN
 from keras_genzoo.models.pix2pix import Pix2Pix
 from keras_genzoo.models.sparse_autoencoder import SparseAutoencoder
 from keras_genzoo.models.vae import VAE
@@ -24,6 +25,7 @@ __all__ = [
     "ConvolutionalAutoencoder",
     "CycleGAN",
     "DenoisingAutoencoder",
+    "GauGAN",
     "Pix2Pix",
     "SparseAutoencoder",
 ]

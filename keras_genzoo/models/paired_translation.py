@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -32,6 +32,10 @@ class PairedTranslation(Translating, AdversarialCompiling, GenerativeModel):
     # Whether the discriminator also sees the source.
     conditional = True
 
+    # Whether translations should have the features that the discriminator finds in the targets.
+    matches_features = False
+    feature_weight = 0.0
+
     adversarial_weight = Annealed("[0, inf)")
     content_weight = Annealed("[0, inf)")
 
@@ -40,7 +44,7 @@ class PairedTranslation(Translating, AdversarialCompiling, GenerativeModel):
     ) -> None:
         """Sets what the networks minimise; see `Pix2Pix`."""
         self.loss, self.penalty = losses.get(loss), losses.get_penalty(penalty)
-        self.content_loss = losses.get_content(content_loss)
+        self.content_loss = None if content_loss is None else losses.get_content(content_loss)
         self.adversarial_weight, self.content_weight = adversarial_weight, content_weight
         if isinstance(self.content_loss, losses.FeatureLoss):
             self.content_loss.check(self.field("target").shape)
@@ -54,14 +58,16 @@ class PairedTranslation(Translating, AdversarialCompiling, GenerativeModel):
             self.default_discriminator() if discriminator is None else discriminator
         )
         source, target = self.data_field, self.field("target")
-        inputs = {"source": source.shape}
+        inputs = {source.name: source.shape}
         if self.latent_dim is not None:
             inputs["latents"] = (self.latent_dim,)
         validation.check_network(self.generator, "generator", inputs, target.shape)
         validation.warn_of_outputs_outside_unit(generator, "generator", inputs)
-        inputs = {"source": source.shape} if self.conditional else {}
+        inputs = {source.name: source.shape} if self.conditional else {}
         inputs["target"] = target.shape
-        validation.check_score_network(self.discriminator, "discriminator", inputs)
+        validation.check_score_network(
+            self.discriminator, "discriminator", inputs, self.matches_features
+        )
         validation.check_raw_outputs(discriminator, "discriminator", inputs, self.loss)
         self.augmentation = augmentation
         seen = source.shape if self.conditional else None
@@ -92,14 +98,53 @@ class PairedTranslation(Translating, AdversarialCompiling, GenerativeModel):
 
     @property
     def log_names(self):
-        penalty = () if self.penalty is None else ("gradient_penalty",)
-        strength = ("augmentation_strength",) if self.view.adapts else ()
-        names = ("generator_loss", "content_loss", "discriminator_loss")
-        return (*names, *penalty, *strength)
+        names = {
+            "generator_loss": True,
+            "content_loss": self.content_loss is not None,
+            "feature_loss": self.matches_features,
+            "discriminator_loss": True,
+            "gradient_penalty": self.penalty is not None,
+            "augmentation_strength": self.view.adapts,
+        }
+        return tuple(name for name, is_logged in names.items() if is_logged)
 
-    def score(self, source, target, training) -> tf.Tensor:
-        """Returns the scores of targets: `(batch,)`, or of patches, `(batch, rows, columns)`."""
-        return self.run("discriminator", source, target, training=training)[..., 0]
+    def discriminate(self, source, target, training):
+        """Returns what the discriminator says of targets.
+
+        That is scores `(batch, 1)`, or of patches `(batch, rows, columns, 1)`, or a list for each
+        of several scales: features, and last the scores.
+        """
+        return self.run("discriminator", source, target, training=training)
+
+    def score_loss(self, function: Callable, *judged) -> tf.Tensor:
+        """Applies a function of scores to what the discriminator says of some images.
+
+        Returns:
+            The mean over patches, and over scales, of each example, `(batch,)`.
+        """
+        scales = zip(*map(validation.score_maps, judged), strict=True)
+        values = [per_example(function(*(scores[..., 0] for scores in maps))) for maps in scales]
+        return tf.add_n(values) / len(values)
+
+    def match_content(self, target, fake):
+        """Returns the content loss of each example, or `None` without one."""
+        return None if self.content_loss is None else self.content_loss(target, fake)
+
+    def match_features(self, source, target, fake, judged, training=False):
+        """Returns the feature loss of each example, or `None` without one.
+
+        Args:
+            source: The sources, if the discriminator sees them, or `None`.
+            target: The targets.
+            fake: The translations.
+            judged: What the discriminator says of the translations that it was shown.
+            training: Whether this is a step of training.
+        """
+        if not self.matches_features:
+            return None
+        if training and self.augmentation is not None:  # shown were fakes that it had changed
+            judged = self.discriminate(source, fake, training)
+        return losses.feature_matching(self.discriminate(source, target, training), judged)
 
     def draw_noise(self, source, noise):
         """Draws one latent vector for each example, or `None` for a model without noise."""
@@ -114,9 +159,11 @@ class PairedTranslation(Translating, AdversarialCompiling, GenerativeModel):
         """
         if self.penalty is None:
             return None
-        return self.penalty(
-            lambda x: per_example(self.score(source, x, training)), real, fake, noise
-        )
+
+        def critic(images):
+            return self.score_loss(tf.identity, self.discriminate(source, images, training))
+
+        return self.penalty(critic, real, fake, noise)
 
     def train_step(self, data):
         source, target = self.unpack(data)
@@ -129,30 +176,36 @@ class PairedTranslation(Translating, AdversarialCompiling, GenerativeModel):
         shown_source, real = self.view(condition, target, training=True)
         fake_source, shown_fake = self.view(condition, tf.stop_gradient(fake), training=True)
         with tf.GradientTape() as tape:
-            real_scores = self.score(shown_source, real, training=True)
-            fake_scores = self.score(fake_source, shown_fake, training=True)
-            discriminator_loss = self.loss.discriminator_loss(real_scores, fake_scores)
+            judged_real = self.discriminate(shown_source, real, training=True)
+            judged_fake = self.discriminate(fake_source, shown_fake, training=True)
+            discriminator_loss = self.score_loss(
+                self.loss.discriminator_loss, judged_real, judged_fake
+            )
             penalty = self.gradient_penalty(shown_source, real, shown_fake, self.noise, True)
             objective = self.objective("discriminator_optimizer", discriminator_loss, penalty)
         self.update("discriminator_optimizer", objective, tape)
-        self.view.adapt(per_example(real_scores), getattr(self.loss, "boundary", 0.0))
+        boundary = getattr(self.loss, "boundary", 0.0)
+        self.view.adapt(self.score_loss(tf.identity, judged_real), boundary)
 
         # Update the generator, whose translations the updated discriminator scores again.
         with generator_tape:
-            scores = self.score(*self.view(condition, fake, training=True), training=True)
-            generator_loss = self.loss.generator_loss(scores)
-            content_loss = self.content_loss(target, fake)
+            judged = self.discriminate(*self.view(condition, fake, training=True), training=True)
+            generator_loss = self.score_loss(self.loss.generator_loss, judged)
+            content_loss = self.match_content(target, fake)
+            feature_loss = self.match_features(condition, target, fake, judged, training=True)
             objective = self.objective(
                 "generator_optimizer",
                 self.adversarial_weight * generator_loss,
-                self.content_weight * content_loss,
+                weighted(self.content_weight, content_loss),
+                weighted(self.feature_weight, feature_loss),
             )
         self.update("generator_optimizer", objective, generator_tape)
         self.update_averages(source)
         return self.log(
-            generator_loss=per_example(generator_loss),
+            generator_loss=generator_loss,
             content_loss=content_loss,
-            discriminator_loss=per_example(discriminator_loss),
+            feature_loss=feature_loss,
+            discriminator_loss=discriminator_loss,
             gradient_penalty=penalty,
             augmentation_strength=self.view.strength,
         )
@@ -162,12 +215,15 @@ class PairedTranslation(Translating, AdversarialCompiling, GenerativeModel):
         noise = self.evaluation_noise
         fake = self.generate(source, self.draw_noise(source, noise), training=False)
         condition = source if self.conditional else None
-        real_scores = self.score(condition, target, training=False)
-        fake_scores = self.score(condition, fake, training=False)
+        judged_real = self.discriminate(condition, target, training=False)
+        judged_fake = self.discriminate(condition, fake, training=False)
         self.log(
-            generator_loss=per_example(self.loss.generator_loss(fake_scores)),
-            content_loss=self.content_loss(target, fake),
-            discriminator_loss=per_example(self.loss.discriminator_loss(real_scores, fake_scores)),
+            generator_loss=self.score_loss(self.loss.generator_loss, judged_fake),
+            content_loss=self.match_content(target, fake),
+            feature_loss=self.match_features(condition, target, fake, judged_fake),
+            discriminator_loss=self.score_loss(
+                self.loss.discriminator_loss, judged_real, judged_fake
+            ),
             gradient_penalty=self.gradient_penalty(condition, target, fake, noise, False),
             augmentation_strength=self.view.strength,
         )
@@ -179,6 +235,11 @@ def per_example(values: tf.Tensor) -> tf.Tensor:
     """Averages numbers of patches, `(batch, ...)`, to one of each example, `(batch,)`."""
     axes = list(range(1, len(values.shape)))
     return tf.reduce_mean(values, axis=axes) if axes else values
+
+
+def weighted(weight, loss: tf.Tensor | None) -> tf.Tensor | None:
+    """Multiplies a loss by its weight, if there is one."""
+    return None if loss is None else weight * loss
 
 
 def pair_fields(source_shape: Sequence[int], target_shape: Sequence[int] | None) -> tuple:

@@ -22,6 +22,11 @@ from keras_genzoo.networks.dense import (
     is_image,
 )
 from keras_genzoo.networks.inpainting import keep_known
+from keras_genzoo.networks.semantic import (
+    multiscale_discriminator,
+    spade_filters,
+    spade_generator,
+)
 from keras_genzoo.networks.translation import (
     patch_discriminator,
     resnet_generator,
@@ -45,8 +50,11 @@ __all__ = [
     "generator",
     "is_image",
     "keep_known",
+    "multiscale_discriminator",
     "patch_discriminator",
     "resnet_generator",
+    "spade_filters",
+    "spade_generator",
     "unet_filters",
     "unet_generator",
 ]

@@ -75,6 +75,14 @@ class PairCase(Case):
         return super().dataset(model, examples).map(pair)
 
 
+class LabelCase(Case):
+    """A model of label maps and images: the classes are the brightness of a digit, in three."""
+
+    def dataset(self, model, examples):
+        images = super().dataset(model, examples).map(lambda *parts: parts[0])
+        return images.map(lambda x: (tf.cast(x, tf.int32)[..., 0] * 3 // 256, 255 - x))
+
+
 def coders(codes, outputs=None, activation=None, **options):
     """Builds a small encoder and decoder."""
     size = {"filters": (4,), **options}
@@ -187,6 +195,21 @@ def cycle_gan(channels=1, **options):
     )
 
 
+def gau_gan(latent_dim=None, spectral_normalization=True, **options):
+    generator = networks.spade_generator(
+        (*IMAGE[:2], 3),
+        1,
+        latent_dim,
+        filters=(8, 4),
+        hidden_filters=4,
+        spectral_normalization=spectral_normalization,
+    )
+    critic = networks.multiscale_discriminator(
+        IMAGE, 3, filters=(4,), scales=2, spectral_normalization=spectral_normalization
+    )
+    return genzoo.GauGAN(IMAGE, 3, latent_dim, generator=generator, discriminator=critic, **options)
+
+
 # By name. What stands before a comma is the name of the class.
 CASES = {
     "Autoencoder": Case(lambda: genzoo.Autoencoder(IMAGE, 4, (16,))),
@@ -221,6 +244,16 @@ CASES = {
     "CycleGAN": PairCase(lambda: cycle_gan(pool_size=10)),
     "CycleGAN, other channels, averaged, without a pool": PairCase(
         lambda: cycle_gan(2, pool_size=0, ema_half_life=100.0)
+    ),
+    "GauGAN": LabelCase(gau_gan),
+    "GauGAN, plain convolutions, with noise, L1, augmented, averaged": LabelCase(
+        lambda: gau_gan(
+            3,
+            spectral_normalization=False,
+            content_loss="l1",
+            augmentation=genzoo.layers.DifferentiableAugmentation(),
+            ema_half_life=100.0,
+        )
     ),
     "Translator of tests: two fields, two optimizers, three networks": PairCase(Translator),
 }

@@ -17,6 +17,7 @@ VAE_LOGS = {"loss", "reconstruction_loss", "kl_loss", "elbo"}
 GAN_LOGS = {"generator_loss", "discriminator_loss"}
 PENALTY_LOGS = GAN_LOGS | {"gradient_penalty"}
 PAIR_LOGS = GAN_LOGS | {"content_loss"}
+GAU_LOGS = GAN_LOGS | {"feature_loss"}
 CYCLE_LOGS = GAN_LOGS | {"cycle_loss"}
 
 
@@ -42,6 +43,8 @@ LOGS = {
     "WGANGP, conditional, one-sided": PENALTY_LOGS,
     "Pix2Pix": PAIR_LOGS,
     "Pix2Pix, R1, augmented, averaged, with noise": PAIR_LOGS | {"gradient_penalty"},
+    "GauGAN": GAU_LOGS,
+    "GauGAN, plain convolutions, with noise, L1, augmented, averaged": GAU_LOGS | {"content_loss"},
     "CycleGAN": CYCLE_LOGS | {"identity_loss"},
     "CycleGAN, other channels, averaged, without a pool": CYCLE_LOGS,
 }
@@ -58,15 +61,19 @@ class Case:
         self.name, self.logs = name, LOGS[name]
         self.model = build(name)
         images, labels = digits
+        self.takes_label_maps = isinstance(self.model.data_field, genzoo.fields.LabelMaps)
         if self.model.data_shape == IMAGE:
             self.x = images[:64]
+        elif self.takes_label_maps:
+            self.x = images[:64, ..., 0].astype("int64") * 3 // 256
         else:
             self.x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
-        self.labels = self.y = None if self.model.num_classes is None else labels[:64]
+        self.labels = self.y = None if self.model.labels_field.absent else labels[:64]
         self.translates = "translate" in self.model.verbs
         if self.translates:
             channels = self.model.fields[1].shape[-1]
-            self.y = np.concatenate([255 - self.x, self.x], axis=-1)[..., :channels]
+            x = images[:64]
+            self.y = np.concatenate([255 - x, x], axis=-1)[..., :channels]
         self.history = self.fit(self.model).history
 
     def fit(self, model):
@@ -84,7 +91,9 @@ class Case:
 
     def inputs(self):
         """What `model(inputs)` takes, eight examples."""
-        if self.translates or "encode" in self.model.verbs:
+        if self.takes_label_maps:
+            inputs = self.model.data_field.convert(self.x[:8])
+        elif self.translates or "encode" in self.model.verbs:
             scale = 255 if self.x.dtype == np.uint8 else 1
             inputs = tf.constant(self.x[:8] / scale, tf.float32)
         else:
@@ -166,7 +175,7 @@ def test_sample(case):
 
 def test_sample_by_labels(case):
     model = case.model
-    if not model.num_classes:
+    if model.labels_field.absent:
         pytest.skip("not conditional")
     for labels in ([1, 2, 1], np.array([1, 2, 1]), np.array([1, 2, 1], "uint8")):
         data = model.sample(labels=labels, seed=1)
