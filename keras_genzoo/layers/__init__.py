@@ -12,6 +12,12 @@ from keras_genzoo.layers.dropout import Dropout
 from keras_genzoo.layers.image_pool import ImagePool
 from keras_genzoo.layers.likelihoods import BernoulliLikelihood, GaussianLikelihood
 from keras_genzoo.layers.noise import Noise
+from keras_genzoo.layers.resampling import (
+    BicubicDownsampling,
+    BicubicUpsampling,
+    ClipToUnit,
+    DepthToSpace,
+)
 from keras_genzoo.layers.sizes import CropLike, PadToMultiple, ReflectionPadding2D
 from keras_genzoo.layers.standardization import Standardization
 
@@ -19,7 +25,11 @@ __all__ = [
     "AdaptiveAugmentation",
     "BatchNormalization",
     "BernoulliLikelihood",
+    "BicubicDownsampling",
+    "BicubicUpsampling",
+    "ClipToUnit",
     "CropLike",
+    "DepthToSpace",
     "DifferentiableAugmentation",
     "Dropout",
     "GaussianLikelihood",

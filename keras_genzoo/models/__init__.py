@@ -9,6 +9,8 @@ from keras_genzoo.models.denoising_autoencoder import DenoisingAutoencoder
 from keras_genzoo.models.gan import GAN
 from keras_genzoo.models.pix2pix import Pix2Pix
 from keras_genzoo.models.sparse_autoencoder import SparseAutoencoder
+from keras_genzoo.models.srgan import SRGAN
+from keras_genzoo.models.super_resolution import SuperResolution
 from keras_genzoo.models.vae import VAE
 from keras_genzoo.models.wgan import WGAN
 from keras_genzoo.models.wgan_gp import WGANGP
@@ -16,6 +18,7 @@ from keras_genzoo.models.wgan_gp import WGANGP
 __all__ = [
     "DCGAN",
     "GAN",
+    "SRGAN",
     "VAE",
     "WGAN",
     "WGANGP",
@@ -26,4 +29,5 @@ __all__ = [
     "DenoisingAutoencoder",
     "Pix2Pix",
     "SparseAutoencoder",
+    "SuperResolution",
 ]

@@ -21,6 +21,13 @@ from keras_genzoo.networks.dense import (
     dense_encoder,
     is_image,
 )
+from keras_genzoo.networks.super_resolution import (
+    ICNR,
+    edsr_generator,
+    espcn_generator,
+    srgan_discriminator,
+    vgg19_features,
+)
 from keras_genzoo.networks.translation import (
     patch_discriminator,
     resnet_generator,
@@ -29,6 +36,7 @@ from keras_genzoo.networks.translation import (
 )
 
 __all__ = [
+    "ICNR",
     "autoencoder_filters",
     "convolutional_decoder",
     "convolutional_encoder",
@@ -40,13 +48,17 @@ __all__ = [
     "dense_discriminator",
     "dense_encoder",
     "discriminator",
+    "edsr_generator",
     "encoder",
+    "espcn_generator",
     "generator",
     "is_image",
     "patch_discriminator",
     "resnet_generator",
+    "srgan_discriminator",
     "unet_filters",
     "unet_generator",
+    "vgg19_features",
 ]
 
 

@@ -75,6 +75,14 @@ class PairCase(Case):
         return super().dataset(model, examples).map(pair)
 
 
+class LargerCase(Case):
+    """A model that makes images larger, with pairs of small and large images."""
+
+    def dataset(self, model, examples):
+        reduce = genzoo.layers.BicubicDownsampling(model.scale)
+        return super().dataset(model, examples).map(lambda x: (reduce(x / 255), x / 255))
+
+
 def coders(codes, outputs=None, activation=None, **options):
     """Builds a small encoder and decoder."""
     size = {"filters": (4,), **options}
@@ -139,6 +147,18 @@ def spectral_gan():
     return genzoo.GAN(IMAGE, 4, "hinge", num_classes=10, generator=generator, discriminator=critic)
 
 
+def super_resolution():
+    network = networks.edsr_generator((4, 4, 1), 2, filters=4, blocks=1)
+    return genzoo.SuperResolution((4, 4, 1), 2, network=network, ema_half_life=100.0)
+
+
+def srgan():
+    generator = networks.edsr_generator((4, 4, 1), 2, filters=4, blocks=1)
+    critic = networks.srgan_discriminator(IMAGE, filters=(4, 8))
+    options = {"adversarial_weight": 1.0, "generator": generator, "discriminator": critic}
+    return genzoo.SRGAN((4, 4, 1), 2, **options)
+
+
 def adaptive_dcgan():
     augmentation = genzoo.layers.AdaptiveAugmentation(target=0.0, images=400)
     options = {"critic_steps": 2, "ema_half_life": 100.0}
@@ -172,6 +192,8 @@ CASES = {
     "WGAN": Case(lambda: genzoo.WGAN(IMAGE, 4, clip_value=0.02, critic_steps=2, **players())),
     "WGANGP": Case(lambda: genzoo.WGANGP(IMAGE, 4, critic_steps=5, **players(normalization=False))),
     "WGANGP, conditional, one-sided": Case(conditional_wgan_gp),
+    "SuperResolution": LargerCase(super_resolution),
+    "SRGAN, of large images alone": Case(srgan),
     "Translator of tests: two fields, two optimizers, three networks": PairCase(Translator),
 }
 

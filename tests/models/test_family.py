@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contract.cases import CASES, IMAGE
+from contract.cases import CASES
 
 import keras_genzoo as genzoo
 from keras_genzoo import networks
@@ -38,6 +38,8 @@ LOGS = {
     "WGAN": GAN_LOGS,
     "WGANGP": PENALTY_LOGS,
     "WGANGP, conditional, one-sided": PENALTY_LOGS,
+    "SuperResolution": AE_LOGS,
+    "SRGAN, of large images alone": GAN_LOGS | {"content_loss"},
 }
 
 
@@ -52,7 +54,7 @@ class Case:
         self.name, self.logs = name, LOGS[name]
         self.model = build(name)
         images, labels = digits
-        if self.model.data_shape == IMAGE:
+        if networks.is_image(self.model.data_shape):
             self.x = images[:64]
         else:
             self.x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
@@ -77,6 +79,8 @@ class Case:
         if "encode" in self.model.verbs:
             scale = 255 if self.x.dtype == np.uint8 else 1
             inputs = tf.constant(self.x[:8] / scale, tf.float32)
+        elif "translate" in self.model.verbs:
+            inputs = tf.random.stateless_uniform((8, *self.model.data_shape), (1, 2))
         else:
             inputs = tf.random.stateless_normal((8, self.model.latent_dim), (1, 2))
         return inputs if self.labels is None else [inputs, tf.constant(self.labels[:8], tf.int32)]
@@ -120,7 +124,7 @@ def test_constructor_arguments_are_attributes_and_config(case):
                     assert restored.get_config() == own.get_config()
                 else:
                     assert restored == own
-    assert model.latent_dim in (4, 8)
+    assert model.latent_dim in (4, 8) or "translate" in model.verbs
 
 
 def test_from_config(case):
@@ -205,7 +209,7 @@ def test_call_is_differentiable(case):
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         outputs = case.model(inputs)
-    assert outputs.shape == (8, *case.model.data_shape) and outputs.dtype == tf.float32
+    assert outputs.shape == (8, *case.model.generated_field.shape) and outputs.dtype == tf.float32
     gradient = tape.gradient(outputs, inputs)
     gradient = gradient[0] if isinstance(gradient, list) else gradient
     assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
