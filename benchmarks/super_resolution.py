@@ -41,7 +41,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, so that help and mi
     parser.add_argument("--blocks", type=int, default=4, help="of ours")
     parser.add_argument("--batch", type=int, default=8, help="of ours")
     parser.add_argument("--rate", type=float, default=1e-3, help="of ours, the first one")
-    parser.add_argument("--adversarial", type=float, default=1e-3, help="the weight in SRGAN")
+    parser.add_argument("--adversarial", type=float, default=0.007, help="the weight in SRGAN")
     parser.add_argument("--picture", type=pathlib.Path, help="a PNG to write details to")
     FLAGS = parser.parse_args()
     if not FLAGS.photos.is_dir():
@@ -172,11 +172,11 @@ def ours(photos, scale, seconds, flags):
 
 
 def srgan(photos, scale, seconds, flags, start):
-    side = 96
+    side = 64
     shape = (side // scale, side // scale, 3)
     network = keras.models.clone_model(start.network)
     network.set_weights(start.network.get_weights())
-    critic = genzoo.networks.srgan_discriminator((side, side, 3), filters=(32, 64, 128, 128))
+    critic = genzoo.networks.srgan_discriminator((side, side, 3), filters=(32, 64, 128))
     model = genzoo.SRGAN(
         shape,
         scale,
@@ -186,8 +186,8 @@ def srgan(photos, scale, seconds, flags, start):
         adversarial_weight=flags.adversarial,
     )
     model.compile()
-    data = batches_of(patches_of(photos, side, 6000, flags.seed), 8)
-    rates = {"generator_optimizer": 1e-4, "discriminator_optimizer": 1e-4}
+    data = batches_of(patches_of(photos, side, 6000, flags.seed), flags.batch)
+    rates = {"generator_optimizer": 2e-4, "discriminator_optimizer": 2e-4}
     return model, fit(model, data, seconds, rates)
 
 
