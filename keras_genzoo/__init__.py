@@ -18,6 +18,7 @@ from keras_genzoo.core.sampling import LatentSampling, Sampling
 from keras_genzoo.models import (
     DCGAN,
     GAN,
+    SRGAN,
     VAE,
     WGAN,
     WGANGP,
@@ -29,12 +30,14 @@ from keras_genzoo.models import (
     GauGAN,
     Pix2Pix,
     SparseAutoencoder,
+    SuperResolution,
 )
 from keras_genzoo.version import __version__
 
 __all__ = [
     "DCGAN",
     "GAN",
+    "SRGAN",
     "VAE",
     "WGAN",
     "WGANGP",
@@ -49,6 +52,7 @@ __all__ = [
     "Pix2Pix",
     "Sampling",
     "SparseAutoencoder",
+    "SuperResolution",
     "__version__",
     "callbacks",
     "data",

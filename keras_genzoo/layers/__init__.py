@@ -13,6 +13,12 @@ from keras_genzoo.layers.image_pool import ImagePool
 from keras_genzoo.layers.keep_known import KeepKnown
 from keras_genzoo.layers.likelihoods import BernoulliLikelihood, GaussianLikelihood
 from keras_genzoo.layers.noise import Noise
+from keras_genzoo.layers.resampling import (
+    BicubicDownsampling,
+    BicubicUpsampling,
+    ClipToUnit,
+    DepthToSpace,
+)
 from keras_genzoo.layers.sizes import CropLike, PadToMultiple, ReflectionPadding2D
 from keras_genzoo.layers.spade import SPADE
 from keras_genzoo.layers.standardization import Standardization
@@ -22,7 +28,11 @@ __all__ = [
     "AdaptiveAugmentation",
     "BatchNormalization",
     "BernoulliLikelihood",
+    "BicubicDownsampling",
+    "BicubicUpsampling",
+    "ClipToUnit",
     "CropLike",
+    "DepthToSpace",
     "DifferentiableAugmentation",
     "Dropout",
     "GaussianLikelihood",

@@ -10,6 +10,8 @@ from keras_genzoo.models.gan import GAN
 from keras_genzoo.models.gau_gan import GauGAN
 from keras_genzoo.models.pix2pix import Pix2Pix
 from keras_genzoo.models.sparse_autoencoder import SparseAutoencoder
+from keras_genzoo.models.srgan import SRGAN
+from keras_genzoo.models.super_resolution import SuperResolution
 from keras_genzoo.models.vae import VAE
 from keras_genzoo.models.wgan import WGAN
 from keras_genzoo.models.wgan_gp import WGANGP
@@ -17,6 +19,7 @@ from keras_genzoo.models.wgan_gp import WGANGP
 __all__ = [
     "DCGAN",
     "GAN",
+    "SRGAN",
     "VAE",
     "WGAN",
     "WGANGP",
@@ -28,4 +31,5 @@ __all__ = [
     "GauGAN",
     "Pix2Pix",
     "SparseAutoencoder",
+    "SuperResolution",
 ]

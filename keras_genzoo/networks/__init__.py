@@ -27,6 +27,13 @@ from keras_genzoo.networks.semantic import (
     spade_filters,
     spade_generator,
 )
+from keras_genzoo.networks.super_resolution import (
+    ICNR,
+    edsr_generator,
+    espcn_generator,
+    srgan_discriminator,
+    vgg19_features,
+)
 from keras_genzoo.networks.translation import (
     patch_discriminator,
     resnet_generator,
@@ -35,6 +42,7 @@ from keras_genzoo.networks.translation import (
 )
 
 __all__ = [
+    "ICNR",
     "autoencoder_filters",
     "convolutional_decoder",
     "convolutional_encoder",
@@ -46,7 +54,9 @@ __all__ = [
     "dense_discriminator",
     "dense_encoder",
     "discriminator",
+    "edsr_generator",
     "encoder",
+    "espcn_generator",
     "generator",
     "is_image",
     "keep_known",
@@ -55,8 +65,10 @@ __all__ = [
     "resnet_generator",
     "spade_filters",
     "spade_generator",
+    "srgan_discriminator",
     "unet_filters",
     "unet_generator",
+    "vgg19_features",
 ]
 
 

@@ -83,6 +83,14 @@ class LabelCase(Case):
         return images.map(lambda x: (tf.cast(x, tf.int32)[..., 0] * 3 // 256, 255 - x))
 
 
+class LargerCase(Case):
+    """A model that makes images larger, with pairs of small and large images."""
+
+    def dataset(self, model, examples):
+        reduce = genzoo.layers.BicubicDownsampling(model.scale)
+        return super().dataset(model, examples).map(lambda x: (reduce(x / 255), x / 255))
+
+
 def coders(codes, outputs=None, activation=None, **options):
     """Builds a small encoder and decoder."""
     size = {"filters": (4,), **options}
@@ -145,6 +153,18 @@ def spectral_gan():
     critic = networks.discriminator(IMAGE, filters=(4, 8), **options)
     generator = players(num_classes=10)["generator"]
     return genzoo.GAN(IMAGE, 4, "hinge", num_classes=10, generator=generator, discriminator=critic)
+
+
+def super_resolution():
+    network = networks.edsr_generator((4, 4, 1), 2, filters=4, blocks=1)
+    return genzoo.SuperResolution((4, 4, 1), 2, network=network, ema_half_life=100.0)
+
+
+def srgan():
+    generator = networks.edsr_generator((4, 4, 1), 2, filters=4, blocks=1)
+    critic = networks.srgan_discriminator(IMAGE, filters=(4, 8))
+    options = {"adversarial_weight": 1.0, "generator": generator, "discriminator": critic}
+    return genzoo.SRGAN((4, 4, 1), 2, **options)
 
 
 def adaptive_dcgan():
@@ -255,6 +275,8 @@ CASES = {
             ema_half_life=100.0,
         )
     ),
+    "SuperResolution": LargerCase(super_resolution),
+    "SRGAN, of large images alone": Case(srgan),
     "Translator of tests: two fields, two optimizers, three networks": PairCase(Translator),
 }
 

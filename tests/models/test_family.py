@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contract.cases import CASES, IMAGE
+from contract.cases import CASES
 
 import keras_genzoo as genzoo
 from keras_genzoo import networks
@@ -47,6 +47,8 @@ LOGS = {
     "GauGAN, plain convolutions, with noise, L1, augmented, averaged": GAU_LOGS | {"content_loss"},
     "CycleGAN": CYCLE_LOGS | {"identity_loss"},
     "CycleGAN, other channels, averaged, without a pool": CYCLE_LOGS,
+    "SuperResolution": AE_LOGS,
+    "SRGAN, of large images alone": GAN_LOGS | {"content_loss"},
 }
 
 
@@ -62,15 +64,15 @@ class Case:
         self.model = build(name)
         images, labels = digits
         self.takes_label_maps = isinstance(self.model.data_field, genzoo.fields.LabelMaps)
-        if self.model.data_shape == IMAGE:
-            self.x = images[:64]
-        elif self.takes_label_maps:
+        if self.takes_label_maps:
             self.x = images[:64, ..., 0].astype("int64") * 3 // 256
+        elif networks.is_image(self.model.data_shape):
+            self.x = images[:64]
         else:
             self.x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
         self.labels = self.y = None if self.model.labels_field.absent else labels[:64]
         self.translates = "translate" in self.model.verbs
-        if self.translates:
+        if self.translates and self.model.scale == 1:
             channels = self.model.fields[1].shape[-1]
             x = images[:64]
             self.y = np.concatenate([255 - x, x], axis=-1)[..., :channels]
@@ -93,6 +95,8 @@ class Case:
         """What `model(inputs)` takes, eight examples."""
         if self.takes_label_maps:
             inputs = self.model.data_field.convert(self.x[:8])
+        elif self.translates and self.model.scale > 1:
+            inputs = tf.random.stateless_uniform((8, *self.model.data_shape), (1, 2))
         elif self.translates or "encode" in self.model.verbs:
             scale = 255 if self.x.dtype == np.uint8 else 1
             inputs = tf.constant(self.x[:8] / scale, tf.float32)
