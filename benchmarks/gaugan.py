@@ -15,7 +15,8 @@ the same number of seconds after its first step, and is scored by
 
 `gaugan_l1` also has the mean absolute error as content loss, of weight 10. `public` is the Keras
 example "GauGAN for conditional image generation", rewritten from its settings in
-`public_gaugan.py`, which says what differs; `public_narrow` has an eighth of its filters, about as many as ours.
+`public_gaugan.py`, which says what differs; `public_narrow` has an eighth of its filters, about as
+many as ours.
 """
 
 from __future__ import annotations

@@ -13,13 +13,12 @@ from keras_genzoo import losses, networks
 from keras_genzoo.core import validation
 from keras_genzoo.core.annealing import Annealed
 from keras_genzoo.core.batches import over_data_sets
-from keras_genzoo.core.compiling import AdversarialCompiling
+from keras_genzoo.core.compiling import AdversarialCompiling, per_example
 from keras_genzoo.core.fields import Images
 from keras_genzoo.core.model import GenerativeModel
 from keras_genzoo.core.moving_average import MovingAverage
 from keras_genzoo.core.translating import Translating
 from keras_genzoo.layers.image_pool import ImagePool
-from keras_genzoo.models.paired_translation import per_example
 from keras_genzoo.networks.discriminator_view import DiscriminatorView
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_genzoo import losses
 from keras_genzoo.core import validation
 from keras_genzoo.core.annealing import Annealed
-from keras_genzoo.core.compiling import AdversarialCompiling
+from keras_genzoo.core.compiling import AdversarialCompiling, per_example
 from keras_genzoo.core.fields import Field, Images
 from keras_genzoo.core.model import GenerativeModel
 from keras_genzoo.core.moving_average import MovingAverage
@@ -109,42 +109,42 @@ class PairedTranslation(Translating, AdversarialCompiling, GenerativeModel):
         return tuple(name for name, is_logged in names.items() if is_logged)
 
     def discriminate(self, source, target, training):
-        """Returns what the discriminator says of targets.
+        """Returns the discriminator's outputs for targets.
 
-        That is scores `(batch, 1)`, or of patches `(batch, rows, columns, 1)`, or a list for each
+        They are scores `(batch, 1)`, or of patches `(batch, rows, columns, 1)`, or a list for each
         of several scales: features, and last the scores.
         """
         return self.run("discriminator", source, target, training=training)
 
-    def score_loss(self, function: Callable, *judged) -> tf.Tensor:
-        """Applies a function of scores to what the discriminator says of some images.
+    def score_loss(self, function: Callable, *outputs) -> tf.Tensor:
+        """Applies a function of scores to outputs of the discriminator.
 
         Returns:
             The mean over patches, and over scales, of each example, `(batch,)`.
         """
-        scales = zip(*map(validation.score_maps, judged), strict=True)
+        scales = zip(*map(validation.score_maps, outputs), strict=True)
         values = [per_example(function(*(scores[..., 0] for scores in maps))) for maps in scales]
         return tf.add_n(values) / len(values)
 
-    def match_content(self, target, fake):
-        """Returns the content loss of each example, or `None` without one."""
-        return None if self.content_loss is None else self.content_loss(target, fake)
-
-    def match_features(self, source, target, fake, judged, training=False):
-        """Returns the feature loss of each example, or `None` without one.
+    def generator_terms(self, source, target, fake, training) -> dict[str, tf.Tensor]:
+        """Returns the unweighted terms of the generator's objective of each example, by log.
 
         Args:
             source: The sources, if the discriminator sees them, or `None`.
             target: The targets.
             fake: The translations.
-            judged: What the discriminator says of the translations that it was shown.
             training: Whether this is a step of training.
         """
-        if not self.matches_features:
-            return None
-        if training and self.augmentation is not None:  # shown were fakes that it had changed
-            judged = self.discriminate(source, fake, training)
-        return losses.feature_matching(self.discriminate(source, target, training), judged)
+        outputs = self.discriminate(*self.view(source, fake, training), training)
+        terms = {"generator_loss": self.score_loss(self.loss.generator_loss, outputs)}
+        if self.content_loss is not None:
+            terms["content_loss"] = self.content_loss(target, fake)
+        if self.matches_features:
+            if training and self.augmentation is not None:  # the outputs are of changed images
+                outputs = self.discriminate(source, fake, training)
+            wanted = self.discriminate(source, target, training)
+            terms["feature_loss"] = losses.feature_matching(wanted, outputs)
+        return terms
 
     def draw_noise(self, source, noise):
         """Draws one latent vector for each example, or `None` for a model without noise."""
@@ -176,70 +176,50 @@ class PairedTranslation(Translating, AdversarialCompiling, GenerativeModel):
         shown_source, real = self.view(condition, target, training=True)
         fake_source, shown_fake = self.view(condition, tf.stop_gradient(fake), training=True)
         with tf.GradientTape() as tape:
-            judged_real = self.discriminate(shown_source, real, training=True)
-            judged_fake = self.discriminate(fake_source, shown_fake, training=True)
+            real_outputs = self.discriminate(shown_source, real, training=True)
+            fake_outputs = self.discriminate(fake_source, shown_fake, training=True)
             discriminator_loss = self.score_loss(
-                self.loss.discriminator_loss, judged_real, judged_fake
+                self.loss.discriminator_loss, real_outputs, fake_outputs
             )
             penalty = self.gradient_penalty(shown_source, real, shown_fake, self.noise, True)
             objective = self.objective("discriminator_optimizer", discriminator_loss, penalty)
         self.update("discriminator_optimizer", objective, tape)
         boundary = getattr(self.loss, "boundary", 0.0)
-        self.view.adapt(self.score_loss(tf.identity, judged_real), boundary)
+        self.view.adapt(self.score_loss(tf.identity, real_outputs), boundary)
 
         # Update the generator, whose translations the updated discriminator scores again.
         with generator_tape:
-            judged = self.discriminate(*self.view(condition, fake, training=True), training=True)
-            generator_loss = self.score_loss(self.loss.generator_loss, judged)
-            content_loss = self.match_content(target, fake)
-            feature_loss = self.match_features(condition, target, fake, judged, training=True)
-            objective = self.objective(
-                "generator_optimizer",
-                self.adversarial_weight * generator_loss,
-                weighted(self.content_weight, content_loss),
-                weighted(self.feature_weight, feature_loss),
-            )
+            terms = self.generator_terms(condition, target, fake, training=True)
+            weights = {
+                "generator_loss": self.adversarial_weight,
+                "content_loss": self.content_weight,
+                "feature_loss": self.feature_weight,
+            }
+            weighted = [weights[name] * term for name, term in terms.items()]
+            objective = self.objective("generator_optimizer", *weighted)
         self.update("generator_optimizer", objective, generator_tape)
         self.update_averages(source)
-        return self.log(
-            generator_loss=generator_loss,
-            content_loss=content_loss,
-            feature_loss=feature_loss,
-            discriminator_loss=discriminator_loss,
-            gradient_penalty=penalty,
-            augmentation_strength=self.view.strength,
-        )
+        strength = self.view.strength
+        self.log(gradient_penalty=penalty, augmentation_strength=strength)
+        return self.log(discriminator_loss=discriminator_loss, **terms)
 
     def test_step(self, data):
         source, target = self.unpack(data)
         noise = self.evaluation_noise
         fake = self.generate(source, self.draw_noise(source, noise), training=False)
         condition = source if self.conditional else None
-        judged_real = self.discriminate(condition, target, training=False)
-        judged_fake = self.discriminate(condition, fake, training=False)
+        real_outputs = self.discriminate(condition, target, training=False)
+        fake_outputs = self.discriminate(condition, fake, training=False)
         self.log(
-            generator_loss=self.score_loss(self.loss.generator_loss, judged_fake),
-            content_loss=self.match_content(target, fake),
-            feature_loss=self.match_features(condition, target, fake, judged_fake),
             discriminator_loss=self.score_loss(
-                self.loss.discriminator_loss, judged_real, judged_fake
+                self.loss.discriminator_loss, real_outputs, fake_outputs
             ),
             gradient_penalty=self.gradient_penalty(condition, target, fake, noise, False),
             augmentation_strength=self.view.strength,
+            **self.generator_terms(condition, target, fake, training=False),
         )
         logs = self.compute_metrics(source, target, fake)
         return logs | self.update_generative_metrics(target, fake)
-
-
-def per_example(values: tf.Tensor) -> tf.Tensor:
-    """Averages numbers of patches, `(batch, ...)`, to one of each example, `(batch,)`."""
-    axes = list(range(1, len(values.shape)))
-    return tf.reduce_mean(values, axis=axes) if axes else values
-
-
-def weighted(weight, loss: tf.Tensor | None) -> tf.Tensor | None:
-    """Multiplies a loss by its weight, if there is one."""
-    return None if loss is None else weight * loss
 
 
 def pair_fields(source_shape: Sequence[int], target_shape: Sequence[int] | None) -> tuple:
