@@ -13,10 +13,9 @@ the same number of seconds after its first step, and is scored by
 - how well a classifier of pixels, trained on real T1 slices, reads the labels back: accuracy, and
   the mean over classes of intersection over union (mIoU).
 
-`gaugan_l1` also has the mean absolute error as content loss, of weight 10. `public` is the Keras
-example "GauGAN for conditional image generation", rewritten from its settings in
-`public_gaugan.py`, which says what differs; `public_narrow` has an eighth of its filters, about as
-many as ours.
+`gaugan_l1` also has the mean absolute error as content loss. `public` is the Keras example "GauGAN
+for conditional image generation", rewritten from its settings in `public_gaugan.py`, which says
+what differs; `public_narrow` has an eighth of its filters.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, so that help and mi
     parser.add_argument("--size", type=int, default=64, help="side of the slices in pixels")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--rate", type=float, default=1e-4, help="of GauGAN's generator")
     parser.add_argument("--picture", help="path of a PNG of the test slices")
     FLAGS = parser.parse_args()
 
@@ -135,23 +135,25 @@ class Stop(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def build(name, size, batch):
-    """Builds and compiles a model, with its default optimizers."""
+def build(name, size, batch, rate):
+    """Builds and compiles a model; all but GauGAN with the default optimizers."""
     shape = (size, size, 1)
     if name.startswith("public"):
         return public_gaugan.build(size, batch, width=1.0 if name == "public" else 0.125)
     if name == "pix2pix":
         model = genzoo.Pix2Pix((size, size, 3), shape)
-    else:
-        model = genzoo.GauGAN(shape, 3, content_loss="l1" if name == "gaugan_l1" else None)
-    model.compile()
+        model.compile()
+        return model
+    options = {"content_loss": "l1", "content_weight": 100.0} if name == "gaugan_l1" else {}
+    model = genzoo.GauGAN(shape, 3, **options)
+    model.compile(*(keras.optimizers.Adam(factor * rate, beta_1=0.0) for factor in (1, 4)))
     return model
 
 
 def score(name, train, test, network, flags):
     """Trains one model and returns its row of the table, and its translations."""
     keras.utils.set_random_seed(flags.seed)
-    model, stop = build(name, flags.size, flags.batch), Stop(flags.seconds)
+    model, stop = build(name, flags.size, flags.batch, flags.rate), Stop(flags.seconds)
     data = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train[0]), flags.seed).repeat()
     data = data.batch(flags.batch, drop_remainder=True)
     model.fit(data, steps_per_epoch=10**6, callbacks=[stop], verbose=0)
