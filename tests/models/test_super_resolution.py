@@ -214,8 +214,7 @@ def test_the_objective_of_srgan():
     model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
     large = checkered(8, 16)
     model.fit(large, batch_size=8, shuffle=False, verbose=0)
-    # The generator's step sees the updated discriminator, whose training changes BatchNormalization
-    # three times: by two passes of the discriminator's step, which come first.
+    # First the step of the discriminator, whose update the generator's step sees.
     small = tf.constant(reduced(large))
     with tf.GradientTape() as tape:
         fake = copy.generator(small, training=True)
