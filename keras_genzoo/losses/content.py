@@ -105,6 +105,17 @@ def feature_matching(target_outputs: Sequence, outputs: Sequence) -> tf.Tensor:
     return tf.add_n(errors) / len(outputs)
 
 
+def per_example(values: tf.Tensor) -> tf.Tensor:
+    """Averages numbers of patches, `(batch, ...)`, to one of each example, `(batch,)`."""
+    axes = list(range(1, len(values.shape)))
+    return tf.reduce_mean(values, axis=axes) if axes else values
+
+
+def weighted(weight, loss: tf.Tensor | None) -> tf.Tensor | None:
+    """Multiplies a loss by its weight, if there is one."""
+    return None if loss is None else weight * loss
+
+
 def get(identifier: str | Callable) -> Callable:
     """Returns the content loss with a given name, or the function itself.
 

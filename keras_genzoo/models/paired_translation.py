@@ -15,6 +15,7 @@ from keras_genzoo.core.fields import Field, Images
 from keras_genzoo.core.model import GenerativeModel
 from keras_genzoo.core.moving_average import MovingAverage
 from keras_genzoo.core.translating import Translating
+from keras_genzoo.losses.content import per_example, weighted
 from keras_genzoo.networks.discriminator_view import PairView
 
 
@@ -178,14 +179,13 @@ class PairedTranslation(Translating, AdversarialCompiling, GenerativeModel):
         with tf.GradientTape() as tape:
             judged_real = self.discriminate(shown_source, real, training=True)
             judged_fake = self.discriminate(fake_source, shown_fake, training=True)
-            discriminator_loss = self.score_loss(
-                self.loss.discriminator_loss, judged_real, judged_fake
-            )
+            judged = judged_real, judged_fake
+            discriminator_loss = self.score_loss(self.loss.discriminator_loss, *judged)
             penalty = self.gradient_penalty(shown_source, real, shown_fake, self.noise, True)
             objective = self.objective("discriminator_optimizer", discriminator_loss, penalty)
         self.update("discriminator_optimizer", objective, tape)
-        boundary = getattr(self.loss, "boundary", 0.0)
-        self.view.adapt(self.score_loss(tf.identity, judged_real), boundary)
+        real_scores = self.score_loss(tf.identity, judged_real)
+        self.view.adapt(real_scores, getattr(self.loss, "boundary", 0.0))
 
         # Update the generator, whose translations the updated discriminator scores again.
         with generator_tape:
@@ -201,14 +201,9 @@ class PairedTranslation(Translating, AdversarialCompiling, GenerativeModel):
             )
         self.update("generator_optimizer", objective, generator_tape)
         self.update_averages(source)
-        return self.log(
-            generator_loss=generator_loss,
-            content_loss=content_loss,
-            feature_loss=feature_loss,
-            discriminator_loss=discriminator_loss,
-            gradient_penalty=penalty,
-            augmentation_strength=self.view.strength,
-        )
+        self.log(generator_loss=generator_loss, discriminator_loss=discriminator_loss)
+        self.log(content_loss=content_loss, feature_loss=feature_loss)
+        return self.log(gradient_penalty=penalty, augmentation_strength=self.view.strength)
 
     def test_step(self, data):
         source, target = self.unpack(data)
@@ -229,17 +224,6 @@ class PairedTranslation(Translating, AdversarialCompiling, GenerativeModel):
         )
         logs = self.compute_metrics(source, target, fake)
         return logs | self.update_generative_metrics(target, fake)
-
-
-def per_example(values: tf.Tensor) -> tf.Tensor:
-    """Averages numbers of patches, `(batch, ...)`, to one of each example, `(batch,)`."""
-    axes = list(range(1, len(values.shape)))
-    return tf.reduce_mean(values, axis=axes) if axes else values
-
-
-def weighted(weight, loss: tf.Tensor | None) -> tf.Tensor | None:
-    """Multiplies a loss by its weight, if there is one."""
-    return None if loss is None else weight * loss
 
 
 def pair_fields(source_shape: Sequence[int], target_shape: Sequence[int] | None) -> tuple:
