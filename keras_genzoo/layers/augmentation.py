@@ -136,21 +136,22 @@ class DifferentiableAugmentation(keras.layers.Layer):
         return self.probability
 
     def call(self, inputs, training=None):
+        is_list = isinstance(inputs, (list, tuple))
+        first, *others = inputs if is_list else [inputs]
+        if len(first.shape) != 4:
+            raise ValueError(
+                "`inputs` must be images (batch, height, width, channels). "
+                f"Received: shape {tuple(first.shape)}"
+            )
         if not training:
             return inputs
-        if not isinstance(inputs, (list, tuple)):
-            return self._transform(inputs, iter(()), [])
         numbers = []  # those of the first images, which are used again for the others
-        first = self._transform(inputs[0], iter(()), numbers)
-        return [first, *(self._transform(images, iter(numbers), []) for images in inputs[1:])]
+        first = self._transform(first, iter(()), numbers)
+        others = [self._transform(images, iter(numbers), []) for images in others]
+        return [first, *others] if is_list else first
 
     def _transform(self, images, known, drawn):
         """Transforms images by numbers that are known, or else drawn and appended to a list."""
-        if len(images.shape) != 4:
-            raise ValueError(
-                "`inputs` must be images (batch, height, width, channels). "
-                f"Received: shape {tuple(images.shape)}"
-            )
 
         def draw():
             numbers = next(known, None)

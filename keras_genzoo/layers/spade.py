@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from keras_genzoo.core.validation import check_positive_int
+from keras_genzoo.core.validation import check_positive_int, check_range
 from keras_genzoo.layers.batch_normalization import BatchNormalization
 
 NORMALIZATIONS = ("batch", "instance")
@@ -62,6 +62,8 @@ class SPADE(layers.Layer):
                 f"`normalization` must be one of {list(NORMALIZATIONS)}. "
                 f"Received: normalization={normalization!r}"
             )
+        check_range("[0, 1]", momentum=momentum)
+        check_range("[0, inf)", epsilon=epsilon)
         self.hidden_filters = check_positive_int(hidden_filters, "hidden_filters")
         self.kernel_size = check_positive_int(kernel_size, "kernel_size")
         self.normalization, self.momentum, self.epsilon = normalization, momentum, epsilon

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from keras_genzoo.core.validation import check_network, resolve
+from keras_genzoo.core.validation import check_network, check_range, resolve
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -53,6 +53,7 @@ class FeatureLoss(keras.layers.Layer):
         self, network: keras.Model, weight: float = 1.0, pixel_weight: float = 0.0, **kwargs
     ):
         super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
+        check_range("[0, inf)", weight=weight, pixel_weight=pixel_weight)
         self.network, self.weight, self.pixel_weight = network, weight, pixel_weight
         self.network.trainable = False
         self.built = True
