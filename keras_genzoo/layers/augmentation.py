@@ -138,11 +138,6 @@ class DifferentiableAugmentation(keras.layers.Layer):
     def call(self, inputs, training=None):
         is_list = isinstance(inputs, (list, tuple))
         first, *others = inputs if is_list else [inputs]
-        if len(first.shape) != 4:
-            raise ValueError(
-                "`inputs` must be images (batch, height, width, channels). "
-                f"Received: shape {tuple(first.shape)}"
-            )
         if not training:
             return inputs
         numbers = []  # those of the first images, which are used again for the others
@@ -166,6 +161,12 @@ class DifferentiableAugmentation(keras.layers.Layer):
         return images
 
     def compute_output_shape(self, input_shape):
+        # Not an `input_spec`, by which Keras would refuse a list.
+        if not isinstance(input_shape, list) and len(input_shape) != 4:
+            raise ValueError(
+                "`inputs` must be images (batch, height, width, channels). "
+                f"Received: shape {tuple(input_shape)}"
+            )
         return input_shape
 
     def get_config(self):
