@@ -11,6 +11,7 @@ from keras.callbacks import Callback
 
 from keras_genzoo import plot
 from keras_genzoo.core import validation
+from keras_genzoo.core.label_maps import LabelMaps
 from keras_genzoo.core.model import GenerativeModel
 from keras_genzoo.files import check_directory, dispensable
 
@@ -34,7 +35,7 @@ class SampleGrid(Callback):
       reconstructions below. A denoising model also shows the corrupted images that it
       reconstructs.
     - For a model that translates, rows of source `images`, with their translations and the
-      `targets` below. A `CycleGAN` also shows the translations back.
+      `targets` below. A `CycleGAN` also shows the translations back; label maps are coloured.
 
     Args:
         directory: The directory of the pictures. It is created if it does not exist.
@@ -185,7 +186,9 @@ class SampleGrid(Callback):
         images = images[: len(images) // columns * columns]
         parts = [images]
         if "translate" in self.model.verbs:
-            parts += self._translations(images)
+            is_label_map = isinstance(self.model.data_field, LabelMaps)
+            shown = plot.color_labels(images) if is_label_map else images
+            parts = [shown, *self._translations(images)]
         else:
             if "corrupt" in self.model.verbs:
                 parts.append(self._corrupt_once(images))

@@ -297,3 +297,23 @@ def test_targets_are_checked(tmp_path):
         inverter = Inverter((8, 8, 1))
         inverter.compile()
         inverter.fit(x, callbacks=[grid], batch_size=3)
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_label_maps_are_coloured(tmp_path, one_hot):
+    model = genzoo.GauGAN((8, 8, 3), num_classes=3)
+    model.compile()
+    model.translate = lambda label_maps: np.ones((len(label_maps), 8, 8, 3), "float32")
+    label_maps = np.tile(np.arange(3)[:, None, None], (1, 8, 8))
+    if one_hot:
+        label_maps = np.eye(3, dtype="float32")[label_maps]
+    targets = np.zeros((3, 8, 8, 3), "float32")
+    grid = SampleGrid(tmp_path, images=label_maps, targets=targets)
+    grid.set_model(model)
+    grid.on_train_begin()
+    grid.draw(tmp_path / "grid.png")
+    shown = cells(read(tmp_path / "grid.png"), 3, 3)
+    # The first three colours of tab20.
+    wanted = [[31, 119, 180], [174, 199, 232], [255, 127, 14]]
+    np.testing.assert_allclose(shown[0].mean(axis=(1, 2)), wanted, atol=1)
+    assert shown[1].min() == 255 and shown[2].max() == 0
