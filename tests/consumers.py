@@ -79,12 +79,15 @@ def questions(model, examples=5, size=(8, 8)):
 def questions_of_translations(model, examples, size):
     rng, asked = np.random.default_rng(0), {}
     for name, endpoint in model.endpoints().items():
-        inputs = {
-            field.name: rng.random(
-                (examples, *(size if None in field.shape else ()), *filter(None, field.shape))
-            ).astype("float32")
-            for field in endpoint.fields
-        }
+        inputs = {}
+        for field in endpoint.fields:
+            spec = field.spec()
+            sides = iter(size)  # of images of any size
+            shape = [next(sides) if n is None else n for n in spec.shape[1:]]
+            if spec.dtype == tf.int32:
+                inputs[field.name] = rng.integers(0, 3, (examples, *shape)).astype("int32")
+            else:
+                inputs[field.name] = rng.random((examples, *shape)).astype("float32")
         asked[name] = inputs, endpoint({k: tf.constant(v) for k, v in inputs.items()}).numpy()
     return asked
 
