@@ -14,6 +14,8 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import translation
+
 if TYPE_CHECKING:
     import keras
     import numpy as np
@@ -29,7 +31,8 @@ class Data:
         steps: The number of batches in an epoch.
         test: Batches in order, or None.
         fields: The fields of a batch, as a model declares them.
-        examples: The first 64 test examples (of the first field), for pictures.
+        examples: Test examples of the first field, for pictures.
+        targets: Those of the second field, if a model translates to it.
     """
 
     train: tf.data.Dataset
@@ -37,6 +40,7 @@ class Data:
     test: tf.data.Dataset | None
     fields: tuple
     examples: np.ndarray
+    targets: np.ndarray | None = None
 
 
 def labelled_images(flags, first_epoch: int) -> Data:
@@ -264,6 +268,9 @@ NAMED = {
         arguments=convolutional_gan("wgan_gp", critic_steps=2, ema_half_life=10_000),
         learning_rate=1e-3,
     ),
+}
+NAMED |= {
+    name: Recipe(conditional=None, **options) for name, options in translation.RECIPES.items()
 }
 
 RECIPES = MODELS | NAMED

@@ -48,7 +48,11 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
         model, data, done = prepare(flags, strategy, run)
         run.open(settings_of(flags, model), flags, done)
         grid = genzoo.callbacks.SampleGrid(
-            run.pictures, every=flags.every, images=data.examples, seed=flags.seed
+            run.pictures,
+            every=flags.every,
+            images=data.examples,
+            targets=data.targets,
+            seed=flags.seed,
         )
         with run.recording_the_end():
             if done < flags.epochs:

@@ -92,6 +92,26 @@ def _check_floats(images):
         )
 
 
+def color_labels(label_maps: np.ndarray) -> np.ndarray:
+    """Colours label maps, each class by its place in matplotlib's `tab20`.
+
+    Args:
+        label_maps: Classes, integers `(n, height, width)` or `(n, height, width, 1)`, or one-hot
+            or soft maps `(n, height, width, num_classes)`, which are shown by their mixture of
+            colours.
+
+    Returns:
+        Images, float32 `(n, height, width, 3)` in [0, 1].
+    """
+    from matplotlib import colormaps
+
+    colors = np.array(colormaps["tab20"].colors, "float32")
+    label_maps = np.asarray(label_maps)
+    if label_maps.ndim == 3 or label_maps.shape[-1] == 1:
+        return colors[label_maps.reshape(label_maps.shape[:3]).astype(int) % len(colors)]
+    return label_maps @ colors[np.arange(label_maps.shape[-1]) % len(colors)]
+
+
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
     """Tiles images row by row into one picture with thin grey separators.
 

@@ -35,11 +35,14 @@ def trained(case):
     return model
 
 
-def questions(model, examples=5):
+def questions(model, examples=5, size=(8, 8)):
     """Returns `(inputs, answer)` for each endpoint that is not random.
 
-    The inputs are a dict of arrays by name, the answer is the model's own.
+    The inputs are a dict of arrays by name, the answer is the model's own. A model that translates
+    is asked about images of a size.
     """
+    if "translate" in model.verbs:
+        return questions_of_translations(model, examples, size)
     images, labels = genzoo.data.arrays("digits", "test")
     rng = np.random.default_rng(0)
     codes = rng.normal(size=(examples, model.latent_dim)).astype("float32")
@@ -71,6 +74,22 @@ def questions(model, examples=5):
         for name, endpoint in model.endpoints().items()
         if not endpoint.random
     }
+
+
+def questions_of_translations(model, examples, size):
+    rng, asked = np.random.default_rng(0), {}
+    for name, endpoint in model.endpoints().items():
+        inputs = {}
+        for field in endpoint.fields:
+            spec = field.spec()
+            sides = iter(size)  # of images of any size
+            shape = [next(sides) if n is None else n for n in spec.shape[1:]]
+            if spec.dtype == tf.int32:
+                inputs[field.name] = rng.integers(0, 3, (examples, *shape)).astype("int32")
+            else:
+                inputs[field.name] = rng.random((examples, *shape)).astype("float32")
+        asked[name] = inputs, endpoint({k: tf.constant(v) for k, v in inputs.items()}).numpy()
+    return asked
 
 
 # The consumers. Each takes the model (to export it in another format), the path of its SavedModel,
@@ -152,12 +171,12 @@ CONSUMERS = {
 }
 
 
-def differences(model, consumer):
+def differences(model, consumer, size=(8, 8)):
     """Returns each endpoint's largest difference, relative where the model's numbers exceed 1."""
     with tempfile.TemporaryDirectory() as directory:
         directory = pathlib.Path(directory)
         model.export(directory / "model")
-        asked = questions(model)
+        asked = questions(model, size=size)
         answers = CONSUMERS[consumer](model, directory / "model" / "1", asked, directory)
     for name, answer in answers.items():
         assert np.ptp(asked[name][1]) > 0.01  # else any answer would agree

@@ -11,6 +11,7 @@ from keras.callbacks import Callback
 
 from keras_genzoo import plot
 from keras_genzoo.core import validation
+from keras_genzoo.core.label_maps import LabelMaps
 from keras_genzoo.core.model import GenerativeModel
 from keras_genzoo.files import check_directory, dispensable
 
@@ -33,14 +34,17 @@ class SampleGrid(Callback):
     - For a model without `sample`, such as an autoencoder, rows of `images` with their
       reconstructions below. A denoising model also shows the corrupted images that it
       reconstructs.
+    - For a model that translates, rows of source `images`, with their translations and the
+      `targets` below. A `CycleGAN` also shows the translations back; label maps are coloured.
 
     Args:
         directory: The directory of the pictures. It is created if it does not exist.
         every: The number of epochs from one picture to the next.
         num_samples: The number of samples, or of images to reconstruct. A grid with columns for
             each class has as many full rows as this allows, but at least one and at most ten.
-        images: Data to reconstruct, or points for the background of a scatter plot. Images are
-            floats in [0, 1] or uint8.
+        images: Data to reconstruct or to translate, or points for the background of a scatter
+            plot. Images are floats in [0, 1] or uint8.
+        targets: For a model that translates, what the translations of `images` should be.
         labels: The classes to draw with a conditional model. By default every class is drawn a few
             times.
         seed: An integer seed for the samples, or None for different ones in each picture.
@@ -73,6 +77,7 @@ class SampleGrid(Callback):
         every: int = 5,
         num_samples: int = 64,
         images: np.ndarray | None = None,
+        targets: np.ndarray | None = None,
         labels: np.ndarray | None = None,
         seed: int | None = 0,
     ):
@@ -82,6 +87,7 @@ class SampleGrid(Callback):
         self.every = validation.check_positive_int(every, "every")
         self.num_samples = validation.check_positive_int(num_samples, "num_samples")
         self.images = None if images is None else np.asarray(images)
+        self.targets = None if targets is None else np.asarray(targets)
         self.labels = None if labels is None else np.asarray(labels)
         self.seed = None if seed is None else validation.check_seed(seed)
         self._epoch = self._drawn_epoch = 0
@@ -118,10 +124,10 @@ class SampleGrid(Callback):
     def _check_model(self):
         model, kind = self.model, type(self.model).__name__
         is_known = isinstance(model, GenerativeModel)
-        if not is_known or not {"sample", "reconstruct"}.intersection(model.verbs):
+        if not is_known or not {"sample", "reconstruct", "translate"}.intersection(model.verbs):
             raise ValueError(
-                "`SampleGrid` needs a model of keras_genzoo that has `sample` or `reconstruct`. "
-                f"Received: {kind}"
+                "`SampleGrid` needs a model of keras_genzoo that has `sample`, `reconstruct` or "
+                f"`translate`. Received: {kind}"
             )
         shape = tuple(model.data_shape)
         if len(shape) != 3 and shape != (2,):
@@ -132,10 +138,18 @@ class SampleGrid(Callback):
         if "sample" not in model.verbs and self.images is None:
             raise ValueError(
                 f"`images` must be given because a {kind} has no `sample`, so its picture shows "
-                "reconstructions. Received: images=None"
+                "what it makes of them. Received: images=None"
             )
         if self.images is not None:
-            model.data_field.check(self.images, "images")
+            field = model.input_field if "translate" in model.verbs else model.data_field
+            field.check(self.images, "images")
+        if self.targets is not None:
+            if "translate" not in model.verbs or self.images is None:
+                raise ValueError(
+                    "`targets` must be given with the `images` of a model that translates. "
+                    f"Received: a {kind}, {'no ' if self.images is None else ''}images and targets"
+                )
+            model.generated_field.check(self.targets, "targets", len(self.images))
         if self.labels is not None:
             model.check_labels(self.labels, self.labels.size)
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -171,19 +185,49 @@ class SampleGrid(Callback):
         columns = min(len(images), MAX_COLUMNS)
         images = images[: len(images) // columns * columns]
         parts = [images]
-        if "corrupt" in self.model.verbs:
-            parts.append(self._corrupt_once(images))
-        parts.append(self.model.reconstruct(parts[-1]))
-        stack = np.stack([_as_uint8(part) for part in parts])
+        if "translate" in self.model.verbs:
+            is_label_map = isinstance(self.model.data_field, LabelMaps)
+            shown = plot.color_labels(images) if is_label_map else images
+            parts = [shown, *self._translations(images)]
+        else:
+            if "corrupt" in self.model.verbs:
+                parts.append(self._corrupt_once(images))
+            parts.append(self.model.reconstruct(parts[-1]))
+        stack = np.stack(_of_one_shape([_as_uint8(part) for part in parts]))
         # (parts, rows * columns, ...) -> (rows, parts, columns, ...): part after part in each row.
-        stack = stack.reshape(len(parts), -1, columns, *images.shape[1:]).swapaxes(0, 1)
-        return stack.reshape(-1, *images.shape[1:]), columns
+        shape = stack.shape[2:]
+        stack = stack.reshape(len(parts), -1, columns, *shape).swapaxes(0, 1)
+        return stack.reshape(-1, *shape), columns
+
+    def _translations(self, images):
+        """Lists translations, translations back, if there is a way back, and targets."""
+        translated = self.model.translate(images)
+        parts = [translated]
+        if len(self.model.directions) > 1:
+            parts.append(self.model.translate(translated, direction=[*self.model.directions][1]))
+        return parts if self.targets is None else [*parts, self.targets[: len(images)]]
 
     def _corrupt_once(self, images):
         """Corrupts the images at the first call; later pictures show the same corrupted images."""
         if self._corrupted_images is None:
             self._corrupted_images = self.model.corrupt(images)
         return self._corrupted_images
+
+
+def _of_one_shape(parts):
+    """Brings images to the largest size, by repeating pixels, and to as many colours.
+
+    Further channels than three, such as that of a mask, are not shown.
+    """
+    height, width = (max(part.shape[axis] for part in parts) for axis in (1, 2))
+    channels = 3 if any(part.shape[3] > 1 for part in parts) else 1
+    shown = []
+    for part in parts:
+        rows, columns = (np.arange(n) * part.shape[i] // n for i, n in ((1, height), (2, width)))
+        part = part[:, rows][:, :, columns]
+        part = part[..., :3] if part.shape[3] > 2 else part[..., :1].repeat(channels, axis=3)
+        shown.append(part)
+    return shown
 
 
 def _as_uint8(images):

@@ -68,7 +68,7 @@ def over_data_sets(verb: Callable) -> Callable:
         for batch in _all_batches(x):
             first, *others = (np.asarray(densify(part)) for part in parts_of(batch))
             call.arguments["x"] = first
-            if others and self.num_classes is not None:
+            if others and not self.labels_field.absent:
                 call.arguments["labels"] = others[0]
             results.append(verb(*call.args, **call.kwargs))
         if not results:

@@ -70,7 +70,7 @@ class Compiling:
             objective. On a replica it is that replica's contribution; the contributions sum to the
             objective.
         """
-        terms = [_per_example(term) for term in terms if term is not None]
+        terms = [per_example(term) for term in terms if term is not None]
         objective = global_mean(sum(terms[1:], start=terms[0]))
         weights = [
             variable.regularizer(variable) / self.num_replicas
@@ -221,7 +221,7 @@ class Compiling:
         return given
 
 
-def _per_example(term):
+def per_example(term: tf.Tensor) -> tf.Tensor:
     """Averages a term over all axes but the first: `(batch, rows, columns)` -> `(batch,)`."""
     axes = list(range(1, len(term.shape)))
     return tf.reduce_mean(term, axis=axes) if axes else term

@@ -6,6 +6,7 @@ Labels(10))` for images and their classes, `(Images(a, "source"), Images(b, "tar
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Iterator, Sequence
@@ -89,6 +90,14 @@ class Field:
         """
         yield from ()
 
+    def of_any_size(self) -> Field:
+        """Returns the field for images of any size; the field itself if it is not of images."""
+        return self
+
+    def standard_form(self, values):
+        """Returns an array in one form, for a compiled function, if users may pass several."""
+        return values
+
     def describe(self) -> dict:
         """Returns the metadata that an export records."""
         return {"name": self.name, "shape": list(self.shape)}
@@ -107,10 +116,15 @@ class Vectors(Field):
         super().__init__(shape, name)
         self.bounded = bounded
 
-    def check(self, values, argument, num_examples=None):
+    def check_form(self, values, argument, num_examples=None) -> tf.TensorSpec:
+        """Checks all but the range of an array, and returns its shape and type."""
         spec = _spec_of(values, argument, self.name)
         self.check_spec(spec, argument)
         _check_number(spec.shape[0], num_examples, argument)
+        return spec
+
+    def check(self, values, argument, num_examples=None):
+        spec = self.check_form(values, argument, num_examples)
         low, high = _range_of(values)
         if spec.dtype == tf.uint8:
             if high == 1:
@@ -136,11 +150,9 @@ class Vectors(Field):
         if spec.shape.rank is None:
             return
         shape = tuple(spec.shape)
-        if len(shape) != len(self.shape) + 1 or any(
-            size not in (None, wanted) for size, wanted in zip(shape[1:], self.shape, strict=True)
-        ):
+        if len(shape) != len(self.shape) + 1 or not all(map(_fits, shape[1:], self.shape)):
             raise ValueError(
-                f"`{argument}` must have the shape {('batch', *self.shape)}"
+                f"`{argument}` must have the shape {self._wanted_shape()}"
                 f"{self._shape_hint(shape)}. Received: shape {shape}"
             )
         if not spec.dtype.is_floating and not self._takes_integers(spec.dtype):
@@ -150,8 +162,11 @@ class Vectors(Field):
 
     _range_hint = ""
 
+    def _wanted_shape(self):
+        return ("batch", *self.shape)
+
     def _shape_hint(self, shape):
-        if shape == self.shape:
+        if len(shape) == len(self.shape) and all(map(_fits, shape, self.shape)):
             return " (add a batch axis: `x[None]`, or batch the data set)"
         return ""
 
@@ -182,23 +197,36 @@ class Images(Vectors):
     """Images `(batch, height, width, channels)`: floats in [0, 1], or uint8 from 0 to 255.
 
     Args:
-        shape: `(height, width, channels)`.
+        shape: `(height, width, channels)`; `(None, None, channels)` for images of any size.
         name: The field's name.
         bounded: Whether floats must lie in [0, 1]. False allows noisy images to leave it.
     """
 
-    def __init__(self, shape: Sequence[int], name: str = "images", bounded: bool = True):
-        super().__init__(check_image_shape(shape), name, bounded)
+    def __init__(self, shape: Sequence[int | None], name: str = "images", bounded: bool = True):
+        sizes = tuple(shape) if hasattr(shape, "__iter__") else (shape,)
+        if sizes[:2] != (None, None):
+            sizes = check_image_shape(shape, "image_shape" if name == "images" else f"{name}_shape")
+        super().__init__(sizes, name, bounded)
 
     _range_hint = ", or uint8, which means 0 to 255"
+
+    def of_any_size(self):
+        field = copy.copy(self)
+        field.shape = (None, None, self.shape[-1])
+        return field
 
     def convert(self, values):
         return images_to_float(self.with_shape(values))
 
     def _shape_hint(self, shape):
-        if len(shape) == 3 and shape[1:] == self.shape[:2]:
+        hint = super()._shape_hint(shape)
+        if not hint and len(shape) == 3 and all(map(_fits, shape[1:], self.shape)):
             return " (add a channel axis: `x[..., None]`)"
-        return super()._shape_hint(shape)
+        return hint
+
+    def _wanted_shape(self):
+        names = ("batch", "height", "width", "channels")
+        return tuple(size or name for size, name in zip((None, *self.shape), names, strict=True))
 
     def _takes_integers(self, dtype):
         return dtype == tf.uint8
@@ -337,6 +365,11 @@ def images_to_float(images) -> tf.Tensor:
     """Converts images to float32; uint8 from 0 to 255 becomes [0, 1]."""
     images = tf.convert_to_tensor(images)
     return tf.cast(images, tf.float32) / (255.0 if images.dtype == tf.uint8 else 1.0)
+
+
+def _fits(size, wanted) -> bool:
+    """Returns True if one of two sizes is unknown or they are equal."""
+    return None in (size, wanted) or size == wanted
 
 
 def _looks_like_labels(values) -> bool:

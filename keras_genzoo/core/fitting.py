@@ -163,7 +163,8 @@ class Fitting:
         if isinstance(x, tf.distribute.DistributedDataset):
             return x, None
         if isinstance(x, tf.data.Dataset):
-            for field, spec in zip(self.expected_fields, parts_of(x.element_spec), strict=False):
+            specs = parts_of(x.element_spec)
+            for field, spec in zip(self.fields_of(specs), specs, strict=False):
                 if isinstance(spec, tf.TensorSpec):
                     field.check_spec(spec, name)
         first, x = first_batch(x)
@@ -174,8 +175,7 @@ class Fitting:
             )
         parts = parts_of(first)
         self._refuse_extra(parts, name)
-        names = [name, *(f"{field.name} of {name}" for field in self.expected_fields[1:])]
-        size = self._check_parts(parts, names)
+        size = self._check_parts(parts, name)
         if training:
             self._check_batch_size(size)
         return x, None
@@ -189,10 +189,7 @@ class Fitting:
         self._refuse_extra(parts, name)
         first, *others = map(in_order_of_rows, parts)
         others = [part if hasattr(part, "shape") else np.asarray(part) for part in others]
-        names = [name, *(f"{field.name} of {name}" for field in self.expected_fields[1:])]
-        if name == "x" and len(self.expected_fields) == 2:
-            names[1] = "y"
-        size = self._check_parts([first, *others], names)
+        size = self._check_parts([first, *others], name, is_array=True)
         if training and size < batch_size:
             raise ValueError(
                 f"`{name}` must fill at least one batch of {batch_size}; pass a smaller "
@@ -203,12 +200,15 @@ class Fitting:
         if len(parts) > 2:
             return (first, *others), None
         y = others[0] if others else None
-        return first, None if self.expected_fields[1].ignores(y) else y
+        return first, None if y is None or self.expected_fields[1].ignores(y) else y
 
-    def _check_parts(self, parts, names) -> int:
+    def _check_parts(self, parts, name, is_array=False) -> int:
         """Checks the parts of a batch, each by its field; returns the number of examples."""
-        first, *others = self.expected_fields
-        first.check(parts[0], names[0])
+        first, *others = self.fields_of(parts)
+        names = [name, *(f"{field.name} of {name}" for field in others)]
+        if is_array and name == "x" and len(others) == 1:
+            names[1] = "y"
+        first.check(parts[0], name)
         size = parts[0].shape[0]
         parts = [*parts[1:], *[None] * len(others)]
         for field, part, name in zip(others, parts, names[1:], strict=False):

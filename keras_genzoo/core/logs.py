@@ -33,6 +33,11 @@ class Logs:
         # Not a NotImplementedError: from a property, Keras would turn it into another error.
         raise ValueError(f"{type(self).__name__} must have `log_names`. Received: none")
 
+    @property
+    def generated_field(self):
+        """The field whose data the model generates, the last of `generated_pairs` if there are."""
+        return self.field(self.generated_pairs[-1] if self.generated_pairs else "")
+
     def build_metrics(self) -> None:
         """Creates the metrics' state, which Keras cannot create inside a replica."""
         self._trackers = {name: keras.metrics.Mean(name) for name in self.log_names}
@@ -40,8 +45,7 @@ class Logs:
         compiled = keras_internals.compiled_metrics(self)
         if compiled is None:
             return
-        compared = self.field(self.generated_pairs[-1] if self.generated_pairs else "")
-        data = keras.KerasTensor((None, *compared.shape))
+        data = keras.KerasTensor((None, *self.generated_field.shape))
         compiled.build(data, data)
         given = [metric for metric in compiled.metrics if isinstance(metric, GenerativeMetric)]
         self._pair_metrics = {"": given}
@@ -52,10 +56,11 @@ class Logs:
             }
         for pair, metrics in self._pair_metrics.items():
             for metric in metrics:
+                shape = (None, *(self.field(pair) if pair else self.generated_field).shape)
                 if metric.num_features is None:
-                    metric.build((None, *self.field(pair).shape))
+                    metric.build(shape)
                 if not self.run_eagerly:
-                    metric.check_in_graph((None, *self.field(pair).shape))
+                    metric.check_in_graph(shape)
         self._check_names()
 
     def _check_names(self):

@@ -103,6 +103,8 @@ class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeF
     Attributes:
         fields: The fields, as they were passed.
         data_field: The first field; `data_shape` is its shape.
+        sole_field: The name of the field that a batch may hold alone, if the model can make the
+            others from it; `unpack` returns `None` for those.
         labels_field: The field of the labels; absent if the model has none.
         num_classes: The number of classes, or `None`.
         noise: The source of the training's random numbers.
@@ -113,6 +115,7 @@ class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeF
 
     verbs: frozenset[str] = frozenset()
     latent_dim: int | None = None
+    sole_field: str | None = None
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -156,6 +159,12 @@ class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeF
         """The fields that users may pass; with one field, also labels, which are ignored."""
         return self.fields if len(self.fields) > 1 else (*self.fields, self.labels_field)
 
+    def fields_of(self, parts: list) -> tuple[Field, ...]:
+        """Returns the fields that the parts of a batch belong to, in their order."""
+        if self.sole_field is not None and all(part is None for part in parts[1:]):
+            return (self.field(self.sole_field),)
+        return self.expected_fields
+
     @property
     def input_field(self) -> Field:
         """The data as verbs and endpoints take them; by default as `fit` does."""
@@ -186,12 +195,15 @@ class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeF
         """
         self.forget_passes()  # those of the step before
         parts = parts_of(data)
-        parts += [None] * (len(self.fields) - len(parts))
+        fields = self.fields_of(parts)
+        given = dict(zip(fields, parts, strict=False))
         optimizer = getattr(self, next(iter(self.players)), None)
         steps = 0 if optimizer is None else tf.convert_to_tensor(optimizer.iterations)
         return tuple(
-            self.batch_check.convert(field, part, steps, in_xla=self.compiles_by_xla)
-            for field, part in zip(self.fields, parts, strict=False)
+            self.batch_check.convert(field, given.get(field), steps, in_xla=self.compiles_by_xla)
+            if field in fields
+            else None
+            for field in self.fields
         )
 
     def split(self, batch: tuple, parts: int) -> list[tuple]:
@@ -201,7 +213,7 @@ class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeF
     def run(
         self, network: str | Callable, *inputs: tf.Tensor | None, training: bool = False
     ) -> tf.Tensor:
-        """Calls a network on its inputs and returns float32.
+        """Calls a network on its inputs and returns float32, in the structure of its outputs.
 
         Args:
             network: The name of a network, which outside of training stands for its moving
@@ -215,7 +227,7 @@ class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeF
         outputs = network(inputs if len(inputs) > 1 else inputs[0], training=training)
         if training:
             self.record_pass(network, keras.ops.shape(inputs[0])[0])
-        return tf.cast(outputs, tf.float32)
+        return tf.nest.map_structure(lambda tensor: tf.cast(tensor, tf.float32), outputs)
 
     def batch_mean(self, values: tf.Tensor) -> tf.Tensor:
         """Averages over the global batch; the result is the same on every replica."""

@@ -57,6 +57,14 @@ def place_in_global_batch(size):
     return tf.cumsum(sizes, exclusive=True)[replica], tf.reduce_sum(sizes)
 
 
+def gather_global_batch(tensor: tf.Tensor) -> tf.Tensor:
+    """Returns the examples of all replicas, `(total, ...)`, in the order of the replicas."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tensor
+    return context.all_gather(tensor, axis=0)
+
+
 def sum_over_replicas(value: tf.Tensor) -> tf.Tensor:
     """Sums a value over all replicas; the result is the same on each, and differentiable."""
     context = tf.distribute.get_replica_context()

@@ -6,6 +6,7 @@ import importlib
 import math
 import numbers
 import operator
+import re
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -125,8 +126,20 @@ def check_network(network, name: str, inputs: dict, output_shape: Sequence[int])
         inputs: The shape of each input, without the batch, by its name.
         output_shape: The shape of the output, without the batch.
     """
+    expected = _expected(name, inputs, output_shape)
+    output = _symbolic_outputs(network, name, inputs, expected)
+    if tuple(getattr(output, "shape", ())) != (None, *output_shape):
+        raise ValueError(f"{expected}. Received: a network of output {_shapes(output)}")
+
+
+def _expected(name, inputs, output_shape) -> str:
+    """Returns what a network must do, as the beginning of an error."""
     expected = " and ".join(f"{key} {(None, *shape)}" for key, shape in inputs.items())
-    expected = f"`{name}` must map {expected} to {(None, *output_shape)}"
+    return f"`{name}` must map {expected} to {(None, *output_shape)}"
+
+
+def _symbolic_outputs(network, name, inputs, expected):
+    """Calls a network on symbols, which builds it; raises if that fails."""
     if not isinstance(network, keras.layers.Layer):
         raise ValueError(f"{expected} and be a Keras model. Received: {name}={network!r}")
     symbols = [
@@ -140,13 +153,77 @@ def check_network(network, name: str, inputs: dict, output_shape: Sequence[int])
         shapes = ", ".join(str(symbol.shape) for symbol in declared)
         raise ValueError(f"{expected}. Received: a network of input {shapes}")
     try:
-        output = network(symbols if len(symbols) > 1 else symbols[0])
+        return network(symbols if len(symbols) > 1 else symbols[0])
     except Exception as error:
-        reason = str(error).strip().splitlines()[0]
+        lines = [re.sub("\x1b\\[\\d*m", "", line).strip() for line in str(error).splitlines()]
+        lines = [line for line in lines if line and not line.startswith("Exception encountered")]
+        reason = lines[0] if lines else type(error).__name__
         raise ValueError(f"{expected}. Received: a network that fails: {reason}") from error
-    if tuple(getattr(output, "shape", ())) != (None, *output_shape):
-        received = getattr(output, "shape", type(output).__name__)
-        raise ValueError(f"{expected}. Received: a network of output {received}")
+
+
+def score_maps(outputs) -> list:
+    """Lists the scores among the outputs of a discriminator.
+
+    Args:
+        outputs: The scores, or a list for each of several scales, whose last are the scores.
+    """
+    if not isinstance(outputs, (list, tuple)):
+        return [outputs]
+    return [scale[-1] if isinstance(scale, (list, tuple)) else scale for scale in outputs]
+
+
+def check_score_network(network, name: str, inputs: dict, features: bool = False) -> None:
+    """Checks that a network maps its inputs to scores, of examples or of patches.
+
+    Args:
+        network: A Keras model or layer. It may return scores of several scales, with features; see
+            `score_maps`.
+        name: The argument's name, for the error.
+        inputs: The shape of each input, without the batch, by its name.
+        features: Whether it must return features of each scale, for feature matching.
+    """
+    expected = _expected(name, inputs, (1,))
+    outputs = _symbolic_outputs(network, name, inputs, expected)
+    if features and not _have_features(outputs):
+        raise ValueError(
+            f"`{name}` must return a list for each scale, of features and last the scores, unless "
+            f"`feature_weight` is 0. Received: a network of output {_shapes(outputs)}"
+        )
+    for scores in score_maps(outputs):
+        shape = tuple(getattr(scores, "shape", ()))
+        if len(shape) not in (2, 4) or shape[-1] != 1:
+            raise ValueError(
+                f"{expected}, or to scores of patches. "
+                f"Received: a network of output {_shapes(scores)}"
+            )
+        if 0 in shape:
+            raise ValueError(
+                f"`{name}` must leave at least one patch of an image. Received: a network of "
+                f"output {shape}; pass fewer `filters`"
+            )
+
+
+def _have_features(outputs) -> bool:
+    """Returns True if a discriminator returns features with the scores of each scale."""
+    scales = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    return all(isinstance(scale, (list, tuple)) and len(scale) > 1 for scale in scales)
+
+
+def _shapes(outputs) -> str:
+    """Describes the shape of a tensor, or of the tensors in a list."""
+    if isinstance(outputs, (list, tuple)):
+        return "[" + ", ".join(map(_shapes, outputs)) + "]"
+    return str(getattr(outputs, "shape", type(outputs).__name__))
+
+
+def check_adaptation(view, loss) -> None:
+    """Raises if an augmentation adapts to scores that have no boundary between real and fake."""
+    if view.adapts and getattr(loss, "boundary", 0.0) is None:
+        raise ValueError(
+            "`augmentation` must not adapt to the scores of a critic, which have no boundary "
+            f"between real and generated. Received: a {type(view.augmentation).__name__} with "
+            f"loss={type(loss).__name__}"
+        )
 
 
 def _fits(declared, symbols) -> bool:
@@ -255,7 +332,8 @@ def _probe(network, inputs) -> list[np.ndarray]:
         try:
             with keras.StatelessScope(enlarged):  # the variables do not change
                 values = network(batch if len(batch) > 1 else batch[0], training=False)
-            values = keras.ops.convert_to_numpy(values).astype("float32").ravel()
+            values = [keras.ops.convert_to_numpy(v).ravel() for v in score_maps(values)]
+            values = np.concatenate(values).astype("float32")
         except Exception:  # a network may refuse such numbers, which tells nothing about its output
             values = np.zeros(0, "float32")
         outputs.append(values[~np.isnan(values)])

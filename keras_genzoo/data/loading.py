@@ -7,8 +7,6 @@ first use.
 
 import difflib
 import functools
-import math
-import random
 import urllib.error
 from typing import TYPE_CHECKING
 
@@ -16,7 +14,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo.core import keras_internals
-from keras_genzoo.core.validation import check_positive_int, import_package
+from keras_genzoo.core.validation import import_package
+from keras_genzoo.data.batching import buffer_of, cached, to_batches
+from keras_genzoo.data.resizing import resized
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 BUNDLED = ("digits", "mnist_5k")
 BUNDLED_SPLITS = ("train", "test")
 
-_CACHE_LIMIT = 2**30  # bytes: smaller data sets stay in memory between epochs
-_SHUFFLE_BUFFER = 10_000  # examples, for data sets that are too large to cache
 # Four retries take some seconds. The default of tensorflow-datasets takes minutes.
 _DOWNLOAD_RETRIES = 4
 
@@ -81,6 +79,7 @@ def load(
     labels: bool = True,
     shuffle: bool | None = None,
     first_epoch: int | None = None,
+    image_size: int | tuple[int, int] | None = None,
 ) -> tf.data.Dataset:
     """Builds a pipeline of batches of images, on which any image model of the library can train.
 
@@ -88,8 +87,9 @@ def load(
     on the device. The order is repeatable after `keras.utils.set_random_seed`.
 
     Args:
-        name: `"digits"`, `"mnist_5k"`, or the name of any data set in tensorflow-datasets whose
-            images all have the same size. `arrays` describes the bundled data sets.
+        name: `"digits"`, `"mnist_5k"`, or the name of any data set in tensorflow-datasets. Without
+            `image_size`, its images must all have the same size. `arrays` describes the bundled
+            data sets.
         split: `"train"` or `"test"`. For tensorflow-datasets, any of its splits, including slices
             such as `"train[:10%]"`.
         batch_size: The number of images per batch.
@@ -102,6 +102,8 @@ def load(
             `fit(steps_per_epoch=..., initial_epoch=first_epoch)`, a resumed run therefore sees the
             same data as a run without a break. The number of steps per epoch is the `cardinality`
             of the data set that `load` returns without `first_epoch`.
+        image_size: An int or `(height, width)`: the largest centred part of this shape is cut out
+            of each image, and resized. By default, images stay as they are.
 
     Returns:
         A `tf.data.Dataset` of uint8 images `(batch, height, width, channels)` in [0, 255], with
@@ -121,93 +123,22 @@ def load(
             assert images.shape == (32, 8, 8, 1) and labels.shape == (32,)
         ```
     """
-    _check_names(name, split)
+    dataset = read_examples(name, split, labels, image_size)
     if shuffle is None:
         shuffle = split.startswith("train")
+    return to_batches(dataset, batch_size, buffer_of(dataset) if shuffle else None, first_epoch)
+
+
+def read_examples(
+    name: str, split: str, labels: bool = False, image_size: int | tuple[int, int] | None = None
+) -> tf.data.Dataset:
+    """Returns the single examples of a split, in order; see `load`. Small sets stay in memory."""
+    _check_names(name, split)
     if name in BUNDLED:
         images, classes = arrays(name, split)
         dataset = tf.data.Dataset.from_tensor_slices((images, classes) if labels else images)
-        buffer_size = len(images)
-    else:
-        dataset = _read_tfds(name, split, labels)
-        buffer_size = _SHUFFLE_BUFFER
-        if _num_bytes(dataset) <= _CACHE_LIMIT:
-            dataset = dataset.cache()
-            buffer_size = int(dataset.cardinality())
-    return to_batches(dataset, batch_size, buffer_size if shuffle else None, first_epoch)
-
-
-def to_batches(
-    dataset: tf.data.Dataset,
-    batch_size: int,
-    shuffle_buffer: int | None,
-    first_epoch: int | None = None,
-) -> tf.data.Dataset:
-    """Shuffles, batches and prefetches examples.
-
-    Args:
-        dataset: A data set of single examples.
-        batch_size: The number of examples per batch.
-        shuffle_buffer: The size of the shuffle buffer, or `None` to keep the order. Shuffled data
-            lose their incomplete last batch.
-        first_epoch: The first epoch of an endless stream, as in `load`, or `None`.
-
-    Returns:
-        A `tf.data.Dataset` of batches.
-
-    Raises:
-        ValueError: If `batch_size` is not positive, or would leave no batch.
-    """
-    check_positive_int(batch_size, "batch_size")
-    num_examples = int(dataset.cardinality())
-    if shuffle_buffer is not None and 0 <= num_examples < batch_size:
-        raise ValueError(
-            f"`batch_size` must be at most the number of examples, {num_examples}, because "
-            "shuffled data drops its incomplete last batch and none would be left. "
-            f"Received: batch_size={batch_size}"
-        )
-
-    seed = None if first_epoch is None else random.randrange(1, 2**31)
-
-    def batches(epoch=None):
-        examples = dataset
-        if shuffle_buffer is not None and epoch is None:
-            examples = dataset.shuffle(shuffle_buffer)
-        elif shuffle_buffer is not None:
-            examples = _shuffle(dataset, shuffle_buffer, seed, epoch)
-        return examples.batch(batch_size, drop_remainder=shuffle_buffer is not None)
-
-    if first_epoch is None:
-        return prefetched(batches())
-    epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
-    return prefetched(epochs.flat_map(batches))
-
-
-def prefetched(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Prefetches batches, without the thread with which TensorFlow tunes pipelines.
-
-    That thread sleeps for longer and longer, so closing a data set that has not ended, as `fit`
-    does with an endless one, may take as long as reading it took.
-    """
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
-
-
-def _shuffle(dataset, buffer_size, seed, epoch):
-    # Unlike `Dataset.shuffle`, the underlying operation accepts a tensor as the seed.
-    spec = dataset.element_spec
-    flat = tf.nest.flatten(spec)
-    shuffled = tf.raw_ops.ShuffleDataset(
-        input_dataset=tf.data.experimental.to_variant(dataset),
-        buffer_size=buffer_size,
-        seed=seed,
-        seed2=epoch,
-        output_types=[part.dtype for part in flat],
-        output_shapes=[part.shape for part in flat],
-        reshuffle_each_iteration=False,
-    )
-    return tf.data.experimental.from_variant(shuffled, spec)
+        return resized(dataset, image_size)
+    return cached(resized(_read_tfds(name, split, labels, image_size), image_size))
 
 
 @functools.lru_cache(maxsize=len(BUNDLED))
@@ -234,10 +165,10 @@ def _stratified_split(labels: np.ndarray) -> dict[str, np.ndarray]:
     return {"train": order[~is_test], "test": order[is_test]}
 
 
-def _read_tfds(name: str, split: str, labels: bool) -> tf.data.Dataset:
+def _read_tfds(name: str, split: str, labels: bool, image_size=None) -> tf.data.Dataset:
     """Returns the single examples of a split of tensorflow-datasets; downloads it if needed."""
     builder = _tfds_builder(name)
-    _check_features(name, builder.info.features, labels)
+    _check_features(name, builder.info.features, labels, image_size)
     _prepare(name, builder)
     try:
         dataset = builder.as_dataset(split=split, read_config=_tfds_read_config())
@@ -308,16 +239,18 @@ def _check_names(name: str, split: str) -> None:
         )
 
 
-def _check_features(name: str, features: "tfds.features.FeaturesDict", labels: bool) -> None:
-    """Raises, before any download, unless the data set has uint8 images of one size and labels."""
+def _check_features(
+    name: str, features: "tfds.features.FeaturesDict", labels: bool, image_size
+) -> None:
+    """Raises, before any download, unless the data set has uint8 images and labels that fit."""
     received = f"Received: name={name!r}, with features {sorted(features)}"
     if "image" not in features:
         raise ValueError(f"`name` must be a data set with a feature 'image'. {received}")
     image = features["image"]
-    if len(image.shape) != 3 or None in image.shape:
+    if len(image.shape) != 3 or (None in image.shape and image_size is None):
         raise ValueError(
-            "`name` must be a data set whose images all have one size. For others, use "
-            "`tfds.load(name)` and resize the images in `Dataset.map`. "
+            "`name` must be a data set whose images all have one size. To resize others, pass "
+            "`image_size`. "
             f"Received: name={name!r}, with images of shape {image.shape}"
         )
     if tf.as_dtype(image.np_dtype) != tf.uint8:
@@ -334,12 +267,3 @@ def _check_features(name: str, features: "tfds.features.FeaturesDict", labels: b
 
 def _is_integer_scalar(feature: "tfds.features.FeatureConnector") -> bool:
     return feature.shape == () and tf.as_dtype(feature.tf_dtype).is_integer
-
-
-def _num_bytes(dataset: tf.data.Dataset) -> float:
-    """Returns the size of all elements in bytes, or infinity if their number is unknown."""
-    num_examples = int(dataset.cardinality())
-    if num_examples < 0:
-        return math.inf
-    specs = tf.nest.flatten(dataset.element_spec)
-    return num_examples * sum(spec.shape.num_elements() * spec.dtype.size for spec in specs)

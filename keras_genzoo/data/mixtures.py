@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo.core.validation import check_positive_int, check_range
-from keras_genzoo.data.loading import to_batches
+from keras_genzoo.data.batching import to_batches
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

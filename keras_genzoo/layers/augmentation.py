@@ -91,7 +91,8 @@ class DifferentiableAugmentation(keras.layers.Layer):
       with black.
     - `"cutout"` blackens a rectangle of half the image's height and width.
 
-    The layer is active in training only.
+    The layer is active in training only. It takes images, or a list of images of one size (the
+    source and the target of a pair), which it changes alike.
 
     Args:
         policy: The names of the transformations, in the order in which they are applied.
@@ -109,6 +110,8 @@ class DifferentiableAugmentation(keras.layers.Layer):
     2020.
     """
 
+    takes_pairs = True
+
     def __init__(
         self,
         policy: Sequence[str] = ("color", "translation", "cutout"),
@@ -125,7 +128,6 @@ class DifferentiableAugmentation(keras.layers.Layer):
         check_range("[0, 1]", probability=probability)
         self.policy, self.probability = tuple(policy), probability
         self.noise = Noise(seed)
-        self.input_spec = keras.layers.InputSpec(ndim=4)
         self.built = True
 
     @property
@@ -134,19 +136,37 @@ class DifferentiableAugmentation(keras.layers.Layer):
         return self.probability
 
     def call(self, inputs, training=None):
+        is_list = isinstance(inputs, (list, tuple))
+        first, *others = inputs if is_list else [inputs]
         if not training:
             return inputs
-        images, strength = inputs, self.strength
+        numbers = []  # those of the first images, which are used again for the others
+        first = self._transform(first, iter(()), numbers)
+        others = [self._transform(images, iter(numbers), []) for images in others]
+        return [first, *others] if is_list else first
+
+    def _transform(self, images, known, drawn):
+        """Transforms images by numbers that are known, or else drawn and appended to a list."""
 
         def draw():
-            return self.noise.uniform((ops.shape(inputs)[0], 1, 1, 1))
+            numbers = next(known, None)
+            if numbers is None:
+                numbers = self.noise.uniform((ops.shape(images)[0], 1, 1, 1))
+                drawn.append(numbers)
+            return numbers
 
         for name in self.policy:
             transformed = _TRANSFORMATIONS[name](images, draw)
-            images = tf.where(draw() < strength, transformed, images)
+            images = tf.where(draw() < self.strength, transformed, images)
         return images
 
     def compute_output_shape(self, input_shape):
+        # Not an `input_spec`, by which Keras would refuse a list.
+        if not isinstance(input_shape, list) and len(input_shape) != 4:
+            raise ValueError(
+                "`inputs` must be images (batch, height, width, channels). "
+                f"Received: shape {tuple(input_shape)}"
+            )
         return input_shape
 
     def get_config(self):

@@ -133,12 +133,7 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
         if self.augmentation is not None:
             inputs = {"data": self.data_shape}
             validation.check_network(self.augmentation, "augmentation", inputs, self.data_shape)
-        if self.view.adapts and self._boundary is None:
-            raise ValueError(
-                "`augmentation` must not adapt to the scores of a critic, which have no boundary "
-                f"between real and generated. Received: a {type(self.augmentation).__name__} with "
-                f"loss={type(self.loss).__name__}"
-            )
+        validation.check_adaptation(self.view, self.loss)
 
     def default_generator(self) -> keras.Model:
         """Builds the default generator."""

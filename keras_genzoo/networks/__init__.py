@@ -21,8 +21,28 @@ from keras_genzoo.networks.dense import (
     dense_encoder,
     is_image,
 )
+from keras_genzoo.networks.inpainting import keep_known
+from keras_genzoo.networks.semantic import (
+    multiscale_discriminator,
+    spade_filters,
+    spade_generator,
+)
+from keras_genzoo.networks.super_resolution import (
+    ICNR,
+    edsr_generator,
+    espcn_generator,
+    srgan_discriminator,
+    vgg19_features,
+)
+from keras_genzoo.networks.translation import (
+    patch_discriminator,
+    resnet_generator,
+    unet_filters,
+    unet_generator,
+)
 
 __all__ = [
+    "ICNR",
     "autoencoder_filters",
     "convolutional_decoder",
     "convolutional_encoder",
@@ -34,9 +54,21 @@ __all__ = [
     "dense_discriminator",
     "dense_encoder",
     "discriminator",
+    "edsr_generator",
     "encoder",
+    "espcn_generator",
     "generator",
     "is_image",
+    "keep_known",
+    "multiscale_discriminator",
+    "patch_discriminator",
+    "resnet_generator",
+    "spade_filters",
+    "spade_generator",
+    "srgan_discriminator",
+    "unet_filters",
+    "unet_generator",
+    "vgg19_features",
 ]
 
 

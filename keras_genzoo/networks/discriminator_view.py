@@ -1,4 +1,4 @@
-"""The view that a discriminator has of its data: augmented and packed."""
+"""The view that a discriminator has of its data: augmented, and packed or in pairs."""
 
 from __future__ import annotations
 
@@ -83,3 +83,39 @@ class DiscriminatorView:
         packs = tf.transpose(packs, [0, *range(2, 1 + rank), 1, 1 + rank])
         packs = tf.reshape(packs, (-1, *self.shape))
         return packs, None if labels is None else split_into_groups(labels, self.packing)
+
+
+class PairView(DiscriminatorView):
+    """Augments pairs of images, both alike, before a discriminator sees them.
+
+    Args:
+        source_shape: `(height, width, channels)`, or `None` if only targets are seen.
+        target_shape: The same of the target.
+        augmentation: A layer that keeps the shape of its input, or `None`. One with `takes_pairs`
+            changes the images of a list alike. Any other is applied to both images side by side in
+            the channels, which is alike for a layer that moves pixels.
+    """
+
+    def __init__(self, source_shape, target_shape, augmentation: Callable | None = None):
+        *sizes, channels = target_shape
+        self.source_channels = 0 if source_shape is None else source_shape[-1]
+        super().__init__((*sizes, self.source_channels + channels), 1, augmentation)
+
+    def __call__(self, source, target, training=False):
+        """Returns source and target as the discriminator sees them, float32.
+
+        Args:
+            source: Images, or `None`.
+            target: Real or generated images.
+            training: True to augment them.
+        """
+        if self.augmentation is None or not training:
+            return source, target
+        if source is None:
+            return None, super().__call__(target, training=True)[0]
+        if getattr(self.augmentation, "takes_pairs", False):
+            pair = self.augmentation([source, target], training=True)
+            return tuple(tf.cast(images, tf.float32) for images in pair)
+        images = tf.concat([source, target], axis=-1)
+        images = tf.cast(self.augmentation(images, training=True), tf.float32)
+        return images[..., : self.source_channels], images[..., self.source_channels :]

@@ -125,7 +125,9 @@ def test_non_finite_weights_are_reported_at_once(network):
         fit(model, record, spoil, monitor, epochs=4, examples=64)
     assert monitor.collapsed_at == 2 and monitor.history["epoch"] == [1, 2]
     assert math.isnan(monitor.history["discriminator_accuracy"][1])
-    assert math.isnan(monitor.history["diversity"][1]) == (network == "generator")
+    diversity = monitor.history["diversity"][1]
+    # Some processors' ReLU turns NaN into 0, and then all samples are the same.
+    assert (math.isnan(diversity) or diversity == 0) == (network == "generator")
     assert_equal(record.states[1], record.state())
 
 

@@ -1,3 +1,5 @@
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -206,7 +208,7 @@ def test_errors_come_before_training(tmp_path):
         fit(DenoisingInverter((4, 4, 1)), SampleGrid(tmp_path, images=images))
     with pytest.raises(ValueError, match=r"`labels` must lie in \[0, 5\).*Received: labels from"):
         fit(Sampler((4, 4, 1), num_classes=5), SampleGrid(tmp_path, labels=[5]))
-    with pytest.raises(ValueError, match=r"`sample` or `reconstruct`.*Received: Mute"):
+    with pytest.raises(ValueError, match=r"`reconstruct` or `translate`. Received: Mute"):
         fit(Mute((4, 4, 1)), SampleGrid(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
@@ -237,3 +239,81 @@ def test_a_full_disk_is_a_warning(tmp_path, monkeypatch):
     with pytest.warns(UserWarning, match=r"epoch_0001\.png could not be written: .*No space"):
         model.fit(images, epochs=2, callbacks=[SampleGrid(tmp_path, every=1)], verbose=0)
     assert tried == ["epoch_0001.png", "epoch_0002.png", "epoch_0002.png"]
+
+
+class Swapper(genzoo.CycleGAN):
+    """Translates by inverting, there and back; learns nothing."""
+
+    def __init__(self, a_shape, b_shape):
+        parts = {
+            name: keras.Sequential([keras.Input((None, None, c)), keras.layers.Conv2D(d, 1)])
+            for name, c, d in (("a_to_b", 1, 3), ("b_to_a", 3, 1))
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such networks leave [0, 1]
+            super().__init__(a_shape, b_shape, **parts)
+
+    def translate(self, x, direction="a_to_b"):
+        x = 1 - np.asarray(x, "float32")
+        return x.repeat(3, axis=-1) if direction == "a_to_b" else x[..., :1]
+
+    def train_step(self, data):
+        return {"generator_loss": keras.ops.zeros(())}
+
+
+def test_translations_lie_below_their_sources_and_above_their_targets(tmp_path):
+    model = Swapper((8, 8, 1), (8, 8, 3))
+    model.compile()
+    a = np.linspace(0, 1, 6, dtype="float32")[:, None, None, None] * np.ones(
+        (1, 8, 8, 1), "float32"
+    )
+    b = np.zeros((6, 8, 8, 3), "float32")
+    b[..., 2] = 0.6
+    grid = SampleGrid(tmp_path, every=1, images=a, targets=b)
+    model.fit(a, b, batch_size=3, callbacks=[grid], verbose=0)
+    shown = cells(read(tmp_path / "epoch_0001.png"), 4, 6)
+    levels = np.round(np.linspace(0, 255, 6))
+    np.testing.assert_allclose(shown[0].mean(axis=(1, 2)), levels[:, None] * [1, 1, 1], atol=1)
+    np.testing.assert_allclose(
+        shown[1].mean(axis=(1, 2)), 255 - levels[:, None] * [1, 1, 1], atol=1
+    )
+    np.testing.assert_allclose(shown[2].mean(axis=(1, 2)), levels[:, None] * [1, 1, 1], atol=1)
+    np.testing.assert_allclose(shown[3].mean(axis=(1, 2)), [[0, 0, 153]] * 6, atol=1)
+
+
+def test_targets_are_checked(tmp_path):
+    x = np.zeros((6, 8, 8, 1), "float32")
+    model = Swapper((8, 8, 1), (8, 8, 3))
+    model.compile()
+    for targets, error in (
+        (x, r"`targets` must have the shape \('batch', 8, 8, 3\)"),
+        (np.zeros((5, 8, 8, 3), "float32"), "`targets` must hold as many examples"),
+    ):
+        grid = SampleGrid(tmp_path, images=x, targets=targets)
+        with pytest.raises(ValueError, match=error):
+            model.fit(x, np.zeros((6, 8, 8, 3), "float32"), callbacks=[grid], batch_size=3)
+    grid = SampleGrid(tmp_path, images=x, targets=x)
+    with pytest.raises(ValueError, match="`targets` must be given with the `images` of a model"):
+        inverter = Inverter((8, 8, 1))
+        inverter.compile()
+        inverter.fit(x, callbacks=[grid], batch_size=3)
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+def test_label_maps_are_coloured(tmp_path, one_hot):
+    model = genzoo.GauGAN((8, 8, 3), num_classes=3)
+    model.compile()
+    model.translate = lambda label_maps: np.ones((len(label_maps), 8, 8, 3), "float32")
+    label_maps = np.tile(np.arange(3)[:, None, None], (1, 8, 8))
+    if one_hot:
+        label_maps = np.eye(3, dtype="float32")[label_maps]
+    targets = np.zeros((3, 8, 8, 3), "float32")
+    grid = SampleGrid(tmp_path, images=label_maps, targets=targets)
+    grid.set_model(model)
+    grid.on_train_begin()
+    grid.draw(tmp_path / "grid.png")
+    shown = cells(read(tmp_path / "grid.png"), 3, 3)
+    # The first three colours of tab20.
+    wanted = [[31, 119, 180], [174, 199, 232], [255, 127, 14]]
+    np.testing.assert_allclose(shown[0].mean(axis=(1, 2)), wanted, atol=1)
+    assert shown[1].min() == 255 and shown[2].max() == 0

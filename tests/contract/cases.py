@@ -65,14 +65,30 @@ class Case:
 
 
 class PairCase(Case):
-    """A model of two fields, with pairs of images of one and of two channels."""
+    """A model of pairs of images: the second ones have the channels that the model wants."""
 
     def dataset(self, model, examples):
         def pair(x):
             x = tf.cast(x, tf.float32) / 255.0
-            return x, tf.concat([x, 1 - x], axis=-1)
+            return x, tf.concat([1 - x, x], axis=-1)[..., : model.fields[1].shape[-1]]
 
         return super().dataset(model, examples).map(pair)
+
+
+class LabelCase(Case):
+    """A model of label maps and images: the classes are the brightness of a digit, in three."""
+
+    def dataset(self, model, examples):
+        images = super().dataset(model, examples).map(lambda *parts: parts[0])
+        return images.map(lambda x: (tf.cast(x, tf.int32)[..., 0] * 3 // 256, 255 - x))
+
+
+class LargerCase(Case):
+    """A model that makes images larger, with pairs of small and large images."""
+
+    def dataset(self, model, examples):
+        reduce = genzoo.layers.BicubicDownsampling(model.scale)
+        return super().dataset(model, examples).map(lambda x: (reduce(x / 255), x / 255))
 
 
 def coders(codes, outputs=None, activation=None, **options):
@@ -139,10 +155,79 @@ def spectral_gan():
     return genzoo.GAN(IMAGE, 4, "hinge", num_classes=10, generator=generator, discriminator=critic)
 
 
+def super_resolution():
+    network = networks.edsr_generator((4, 4, 1), 2, filters=4, blocks=1)
+    return genzoo.SuperResolution((4, 4, 1), 2, network=network, ema_half_life=100.0)
+
+
+def srgan():
+    generator = networks.edsr_generator((4, 4, 1), 2, filters=4, blocks=1)
+    critic = networks.srgan_discriminator(IMAGE, filters=(4, 8))
+    options = {"adversarial_weight": 1.0, "generator": generator, "discriminator": critic}
+    return genzoo.SRGAN((4, 4, 1), 2, **options)
+
+
 def adaptive_dcgan():
     augmentation = genzoo.layers.AdaptiveAugmentation(target=0.0, images=400)
     options = {"critic_steps": 2, "ema_half_life": 100.0}
     return genzoo.DCGAN(IMAGE, 4, augmentation=augmentation, **options, **players())
+
+
+def translators(channels=2, condition=1, **options):
+    """Builds a small U-Net and a small discriminator of patches."""
+    return {
+        "generator": networks.unet_generator(IMAGE, channels, filters=(4, 8), **options),
+        "discriminator": networks.patch_discriminator(
+            (*IMAGE[:2], channels), condition, filters=(4, 8)
+        ),
+    }
+
+
+def pix2pix_of_everything():
+    return genzoo.Pix2Pix(
+        IMAGE,
+        (*IMAGE[:2], 2),
+        loss="hinge",
+        content_loss="l2",
+        penalty="r1",
+        augmentation=genzoo.layers.DifferentiableAugmentation(),
+        ema_half_life=100.0,
+        latent_dim=3,
+        **translators(latent_dim=3, normalization="instance"),
+    )
+
+
+def cycle_gan(channels=1, **options):
+    """Builds a small CycleGAN.
+
+    Not with instance normalization: in blocks of 2 × 2 pixels it enlarges rounding errors a
+    hundred times from step to step, so that no two runs would be equal.
+    """
+    other, size = (*IMAGE[:2], channels), {"filters": 4, "blocks": 1, "normalization": None}
+    return genzoo.CycleGAN(
+        IMAGE,
+        other,
+        a_to_b=networks.resnet_generator(IMAGE, channels, **size),
+        b_to_a=networks.resnet_generator(other, 1, **size),
+        a_discriminator=networks.patch_discriminator(IMAGE, filters=(4, 8)),
+        b_discriminator=networks.patch_discriminator(other, filters=(4, 8)),
+        **options,
+    )
+
+
+def gau_gan(latent_dim=None, spectral_normalization=True, **options):
+    generator = networks.spade_generator(
+        (*IMAGE[:2], 3),
+        1,
+        latent_dim,
+        filters=(8, 4),
+        hidden_filters=4,
+        spectral_normalization=spectral_normalization,
+    )
+    critic = networks.multiscale_discriminator(
+        IMAGE, 3, filters=(4,), scales=2, spectral_normalization=spectral_normalization
+    )
+    return genzoo.GauGAN(IMAGE, 3, latent_dim, generator=generator, discriminator=critic, **options)
 
 
 # By name. What stands before a comma is the name of the class.
@@ -172,6 +257,26 @@ CASES = {
     "WGAN": Case(lambda: genzoo.WGAN(IMAGE, 4, clip_value=0.02, critic_steps=2, **players())),
     "WGANGP": Case(lambda: genzoo.WGANGP(IMAGE, 4, critic_steps=5, **players(normalization=False))),
     "WGANGP, conditional, one-sided": Case(conditional_wgan_gp),
+    "Pix2Pix": PairCase(
+        lambda: genzoo.Pix2Pix(IMAGE, (*IMAGE[:2], 2), **translators(), content_weight=10.0)
+    ),
+    "Pix2Pix, R1, augmented, averaged, with noise": PairCase(pix2pix_of_everything),
+    "CycleGAN": PairCase(lambda: cycle_gan(pool_size=10)),
+    "CycleGAN, other channels, averaged, without a pool": PairCase(
+        lambda: cycle_gan(2, pool_size=0, ema_half_life=100.0)
+    ),
+    "GauGAN": LabelCase(gau_gan),
+    "GauGAN, plain convolutions, with noise, L1, augmented, averaged": LabelCase(
+        lambda: gau_gan(
+            3,
+            spectral_normalization=False,
+            content_loss="l1",
+            augmentation=genzoo.layers.DifferentiableAugmentation(),
+            ema_half_life=100.0,
+        )
+    ),
+    "SuperResolution": LargerCase(super_resolution),
+    "SRGAN, of large images alone": Case(srgan),
     "Translator of tests: two fields, two optimizers, three networks": PairCase(Translator),
 }
 
@@ -184,5 +289,7 @@ QUICK = {
     "VAE, conditional",
     "DCGAN, packed, augmented, averaged",
     "WGANGP, conditional, one-sided",
+    "Pix2Pix, R1, augmented, averaged, with noise",
+    "CycleGAN",
     "Translator of tests: two fields, two optimizers, three networks",
 }

@@ -197,9 +197,11 @@ def check_export(case):
 
 def example(field, rng):
     """Makes five examples that a field of an endpoint accepts."""
-    if field.dtype == "int32":
-        return tf.constant(rng.integers(field.num_classes, size=5), tf.int32)
-    return tf.constant(rng.random((5, *field.shape)), tf.float32)
+    spec = field.spec()
+    sizes = [5, *(size or 13 for size in spec.shape[1:])]  # any size, if it is not known
+    if spec.dtype == tf.int32:
+        return tf.constant(rng.integers(field.num_classes, size=sizes), tf.int32)
+    return tf.constant(rng.random(sizes), tf.float32)
 
 
 def sample_request(model):

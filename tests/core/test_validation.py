@@ -26,6 +26,9 @@ NEEDED = {
     "real": np.zeros((20, 2), "float32"),
     "means": [[0.0, 0.0]],
     "num_classes": 3,
+    "a_shape": (8, 8, 1),
+    "source_shape": (8, 8, 1),
+    "network": keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()]),
 }
 
 

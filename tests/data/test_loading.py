@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_genzoo import data
+from keras_genzoo.data.batching import buffer_of
 
 
 class TinyShapes(tfds.core.GeneratorBasedBuilder):
@@ -188,10 +189,21 @@ def test_prepared_set_with_slices_and_epochs(data_dir):
 
 
 def test_a_set_too_large_to_cache_is_still_shuffled(data_dir, monkeypatch):
-    monkeypatch.setattr("keras_genzoo.data.loading._CACHE_LIMIT", 0)
+    monkeypatch.setattr("keras_genzoo.data.batching.CACHE_LIMIT", 0)
     dataset = data.load("tiny_shapes", batch_size=4, labels=False)
     first, second = (numpy_epoch(dataset)[:, 0, 0, 0].tolist() for _ in range(2))
     assert sorted(first) == sorted(second) == list(range(20)) and first != second
+
+
+def test_large_images_have_a_smaller_buffer():
+    def buffer(count, *shape):
+        images = tf.data.Dataset.from_tensors(np.zeros(shape, "uint8")).repeat(count)
+        return buffer_of(images)
+
+    assert buffer(60_000, 28, 28, 1) == 60_000  # 47 MB
+    assert buffer(60_000, 256, 256, 3) == 2**30 // (256 * 256 * 3)  # as many as fit into 1 GiB
+    assert buffer(60_000, 2048, 2048, 3) == 1000
+    assert buffer(2_000_000, 28, 28, 1) == 10_000
 
 
 def test_no_network_is_one_clear_error(data_dir, monkeypatch):
@@ -226,7 +238,7 @@ def test_no_network_is_one_clear_error(data_dir, monkeypatch):
         (lambda: data.load("digits", split=None), "`split`.*Received: split=None"),
         (lambda: data.load("mnits"), "'digits', 'mnist_5k'.*'mnist'.*Received: name='mnits'"),
         (lambda: data.arrays("zzz_zzz"), "not in tensorflow-datasets. Received: name='zzz_zzz'"),
-        (lambda: data.load("food101"), "one size.*resize.*Received.*None, None, 3"),
+        (lambda: data.load("food101"), "one size.*`image_size`.*Received.*None, None, 3"),
         (lambda: data.load("imdb_reviews"), "'image'.*Received: name='imdb_reviews'"),
         (lambda: data.load("binarized_mnist"), "'label'.*`labels=False`.*'binarized_mnist'"),
         (lambda: data.arrays("dsprites"), "'label'.*Received: name='dsprites'"),

@@ -65,6 +65,11 @@ def test_train_keeps_a_log_level_that_is_set(level):
         (("modes.py", "picture"), "picture needs the path of a PNG file"),
         (("checkouts.py", "one"), "two paths are needed"),
         (("throughput.py", "--models", "dcgun"), "invalid choice: 'dcgun'"),
+        (("super_resolution.py", "--photos", "nowhere"), "nowhere is no directory"),
+        (
+            ("super_resolution.py", "--photos", ".", "--contenders", "srgan"),
+            "srgan starts from ours",
+        ),
     ],
 )
 def test_mistakes_in_benchmarks(flags, message):

@@ -171,7 +171,7 @@ def test_bad_probability(probability):
 
 
 def test_vectors_raise():
-    with pytest.raises(ValueError, match=r"`augmentation` must map data .*ndim=4"):
+    with pytest.raises(ValueError, match=r"`augmentation` must map data .*`inputs` must be images"):
         genzoo.GAN((2,), 3, augmentation=DifferentiableAugmentation())
 
 

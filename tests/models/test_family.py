@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from contract.cases import CASES, IMAGE
+from contract.cases import CASES
 
 import keras_genzoo as genzoo
 from keras_genzoo import networks
@@ -16,6 +16,9 @@ AE_LOGS = {"loss"}
 VAE_LOGS = {"loss", "reconstruction_loss", "kl_loss", "elbo"}
 GAN_LOGS = {"generator_loss", "discriminator_loss"}
 PENALTY_LOGS = GAN_LOGS | {"gradient_penalty"}
+PAIR_LOGS = GAN_LOGS | {"content_loss"}
+GAU_LOGS = GAN_LOGS | {"feature_loss"}
+CYCLE_LOGS = GAN_LOGS | {"cycle_loss"}
 
 
 # What each model of the contract's table logs.
@@ -38,6 +41,14 @@ LOGS = {
     "WGAN": GAN_LOGS,
     "WGANGP": PENALTY_LOGS,
     "WGANGP, conditional, one-sided": PENALTY_LOGS,
+    "Pix2Pix": PAIR_LOGS,
+    "Pix2Pix, R1, augmented, averaged, with noise": PAIR_LOGS | {"gradient_penalty"},
+    "GauGAN": GAU_LOGS,
+    "GauGAN, plain convolutions, with noise, L1, augmented, averaged": GAU_LOGS | {"content_loss"},
+    "CycleGAN": CYCLE_LOGS | {"identity_loss"},
+    "CycleGAN, other channels, averaged, without a pool": CYCLE_LOGS,
+    "SuperResolution": AE_LOGS,
+    "SRGAN, of large images alone": GAN_LOGS | {"content_loss"},
 }
 
 
@@ -52,29 +63,41 @@ class Case:
         self.name, self.logs = name, LOGS[name]
         self.model = build(name)
         images, labels = digits
-        if self.model.data_shape == IMAGE:
+        self.takes_label_maps = isinstance(self.model.data_field, genzoo.fields.LabelMaps)
+        if self.takes_label_maps:
+            self.x = images[:64, ..., 0].astype("int64") * 3 // 256
+        elif networks.is_image(self.model.data_shape):
             self.x = images[:64]
         else:
             self.x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
-        self.labels = None if self.model.num_classes is None else labels[:64]
+        self.labels = self.y = None if self.model.labels_field.absent else labels[:64]
+        self.translates = "translate" in self.model.verbs
+        if self.translates and self.model.scale == 1:
+            channels = self.model.fields[1].shape[-1]
+            x = images[:64]
+            self.y = np.concatenate([255 - x, x], axis=-1)[..., :channels]
         self.history = self.fit(self.model).history
 
     def fit(self, model):
-        return model.fit(self.x, self.labels, batch_size=32, shuffle=False, verbose=0)
+        return model.fit(self.x, self.y, batch_size=32, shuffle=False, verbose=0)
 
     def batch(self):
         x = tf.constant(self.x[:32])
-        return x if self.labels is None else (x, tf.constant(self.labels[:32]))
+        return x if self.y is None else (x, tf.constant(self.y[:32]))
 
     def evaluate(self, model):
-        return model.evaluate(self.x, self.labels, verbose=0, return_dict=True)
+        return model.evaluate(self.x, self.y, verbose=0, return_dict=True)
 
     def given_labels(self, size):
         return {} if self.labels is None else {"labels": self.labels[:size]}
 
     def inputs(self):
         """What `model(inputs)` takes, eight examples."""
-        if "encode" in self.model.verbs:
+        if self.takes_label_maps:
+            inputs = self.model.data_field.convert(self.x[:8])
+        elif self.translates and self.model.scale > 1:
+            inputs = tf.random.stateless_uniform((8, *self.model.data_shape), (1, 2))
+        elif self.translates or "encode" in self.model.verbs:
             scale = 255 if self.x.dtype == np.uint8 else 1
             inputs = tf.constant(self.x[:8] / scale, tf.float32)
         else:
@@ -120,7 +143,7 @@ def test_constructor_arguments_are_attributes_and_config(case):
                     assert restored.get_config() == own.get_config()
                 else:
                     assert restored == own
-    assert model.latent_dim in (4, 8)
+    assert model.latent_dim in ((None, 3) if case.translates else (4, 8))
 
 
 def test_from_config(case):
@@ -156,7 +179,7 @@ def test_sample(case):
 
 def test_sample_by_labels(case):
     model = case.model
-    if not model.num_classes:
+    if model.labels_field.absent:
         pytest.skip("not conditional")
     for labels in ([1, 2, 1], np.array([1, 2, 1]), np.array([1, 2, 1], "uint8")):
         data = model.sample(labels=labels, seed=1)
@@ -185,9 +208,7 @@ def test_uint8_and_float_images_are_the_same(case):
         pytest.skip("no images")
     floats = case.x.astype("float32") / 255
     if not case.name.startswith("DenoisingAutoencoder"):  # its noise differs
-        evaluate = functools.partial(
-            case.model.evaluate, y=case.labels, return_dict=True, verbose=0
-        )
+        evaluate = functools.partial(case.model.evaluate, y=case.y, return_dict=True, verbose=0)
         assert evaluate(case.x) == pytest.approx(evaluate(floats), rel=1e-5)
     if "encode" in case.model.verbs:
         for verb in ("encode", "reconstruct", "anomaly_score"):
@@ -205,7 +226,7 @@ def test_call_is_differentiable(case):
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         outputs = case.model(inputs)
-    assert outputs.shape == (8, *case.model.data_shape) and outputs.dtype == tf.float32
+    assert outputs.shape == (8, *case.model.generated_field.shape) and outputs.dtype == tf.float32
     gradient = tape.gradient(outputs, inputs)
     gradient = gradient[0] if isinstance(gradient, list) else gradient
     assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
