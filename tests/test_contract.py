@@ -2,7 +2,7 @@
 
 import keras
 import pytest
-from contract.cases import CASES, QUICK, ZOO
+from contract.cases import CASES, QUICK, TRANSLATING, ZOO
 from contract.properties import PROPERTIES, NotApplicable
 from contract.table import Contract
 
@@ -26,9 +26,13 @@ TITLES = [
 ]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if name not in TRANSLATING])
 @pytest.mark.parametrize("title", TITLES)
 def test_contract(contract, title, name):
+    check(contract, title, name)
+
+
+def check(contract, title, name):
     try:
         contract.check(title, name)
     except NotApplicable as reason:

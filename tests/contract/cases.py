@@ -283,6 +283,13 @@ CASES = {
 # The names of the models that the library has, which are those of more tests.
 ZOO = [name for name in CASES if not name.startswith("Translator")]
 
+# The models that translate, which are tested in a file of their own.
+TRANSLATING = [
+    name
+    for name in CASES
+    if name.startswith(("Pix2Pix", "CycleGAN", "GauGAN", "SuperResolution", "SRGAN", "Translator"))
+]
+
 # One of each step, with what is most likely to break it; tests of the others are slow tests.
 QUICK = {
     "Autoencoder",
