@@ -188,11 +188,16 @@ def test_ctrl_c_ends_log_likelihood(test_digits):
     start = time.perf_counter()
     model.log_likelihood(x, 320)
     patience = time.perf_counter() - start  # one call of 32 draws takes a tenth of it
+    # A shell lets programs in the background ignore Ctrl-C; the test would never end.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     start = time.perf_counter()
-    with pytest.raises(KeyboardInterrupt):
-        model.log_likelihood(x, 10**7)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            model.log_likelihood(x, 10**7)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert time.perf_counter() - start < 5 + 10 * patience
 
 
