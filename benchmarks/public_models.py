@@ -157,7 +157,7 @@ def vae(latent_dim=2):
 
 
 class GAN(keras.Model):
-    """What the three GANs share: two networks with an optimizer each, and noise.
+    """The common parts of the three GANs: two networks with an optimizer each, and noise.
 
     As on the pages, networks are called without `training`, and so in inference, unless said.
     """

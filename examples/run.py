@@ -1,4 +1,4 @@
-"""What `train.py` does once its flags are read: trains a model, and keeps its files.
+"""The part of `train.py` after its flags: it trains a model, and keeps its files.
 
 It is a module of its own, so that `train.py --help` need not wait for TensorFlow.
 """

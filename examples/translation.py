@@ -1,4 +1,4 @@
-"""What the recipes of models that translate images need: their data and their arguments.
+"""The data and the arguments of the recipes of models that translate images.
 
 Like recipes.py, this file must load at once: the functions import TensorFlow, and the file does
 not. docs/translation.md lists what each recipe learns, and the packages that hold its images.

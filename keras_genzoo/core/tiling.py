@@ -125,17 +125,17 @@ class Tiling:
         ends = [min(start + tile, size) for start in starts]
         pixels = np.arange(self.scale * size) + 0.5
         # How far a pixel lies inside a tile, from edges that are not those of the image.
-        depths = np.stack(
-            [
-                np.minimum(
-                    pixels - self.scale * start if start > 0 else np.inf,
-                    self.scale * end - pixels if end < size else np.full_like(pixels, 2 * size),
-                ).clip(0, 2 * self.scale * size)
-                for start, end in zip(starts, ends, strict=True)
-            ]
-        )
+        depths = np.full((len(starts), len(pixels)), 2.0 * len(pixels))
+        for depth, start, end in zip(depths, starts, ends, strict=True):
+            if start > 0:
+                np.minimum(depth, pixels - self.scale * start, out=depth)
+            if end < size:
+                np.minimum(depth, self.scale * end - pixels, out=depth)
+        depths = depths.clip(min=0)  # 0 outside of a tile
         if self.margin is not None and tile - step >= 2 * self.margin:
-            depths = np.eye(len(starts))[depths.argmax(axis=0)].T  # the tile that knows best
+            depths = np.eye(len(starts))[
+                depths.argmax(axis=0)
+            ].T  # of the tile where it lies deepest
         weights = (depths / depths.sum(axis=0)).astype("float32")
         return [
             (start, end, weights[i, self.scale * start : self.scale * end])

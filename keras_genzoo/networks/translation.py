@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import keras
 from keras import layers
 
-from keras_genzoo.core.validation import check_sizes
+from keras_genzoo.core.validation import check_positive_int, check_sizes
 from keras_genzoo.layers.batch_normalization import BatchNormalization
 from keras_genzoo.layers.discrimination import SpectralNormalization
 from keras_genzoo.layers.dropout import Dropout
@@ -132,13 +132,15 @@ def resnet_generator(
     side = min(source_shape[:2])
     filters = (64 if side >= 128 else 32) if filters is None else filters
     blocks = (9 if side >= 256 else 6 if side >= 64 else 3) if blocks is None else blocks
+    check_positive_int(filters, "filters")
+    check_positive_int(blocks, "blocks")
     source = keras.Input((None, None, source_shape[-1]), name="source")
     x = layers.Rescaling(2.0, -1.0)(PadToMultiple(4)(source))
     x = _stride_one(x, filters, 7, normalization)
     for width in (2 * filters, 4 * filters):
         x = _convolve(layers.ReLU()(x), width, normalization, kernel_size=3)
+    x = layers.ReLU()(x)
     for _ in range(blocks):
-        x = layers.ReLU()(x) if _ == 0 else x
         y = _stride_one(x, 4 * filters, 3, normalization)
         y = _stride_one(layers.ReLU()(y), 4 * filters, 3, normalization)
         x = layers.Add()([x, y])

@@ -52,6 +52,19 @@ def test_tiles_of_a_network_that_pads_begin_where_it_may():
     assert np.abs(tiling.apply(image, 2 * tiling.margin + 19) - whole).max() > 1e-6
 
 
+@pytest.mark.parametrize("scale", [1, 4])
+def test_each_pixel_comes_from_the_tile_where_it_lies_deepest(scale):
+    tiling = tiling_of(network())
+    tiling.margin, tiling.scale = 3, scale
+    places = tiling._places(20, tile=12, overlap=8)
+    assert [(start, end) for start, end, _ in places] == [(0, 12), (4, 16), (8, 20)]
+    # Eight pixels lie in two tiles or three; the borders of the image are no edges.
+    chosen = [start + np.flatnonzero(w)[[0, -1]] // scale for start, _, w in places]
+    np.testing.assert_array_equal(chosen, [[0, 7], [8, 11], [12, 19]])
+    for _, _, weights in places:
+        assert set(weights) <= {0.0, 1.0}
+
+
 def test_a_smaller_overlap_is_blended():
     """Each tile is constant, and differs from the next: the result must have no step."""
     tiling = tiling_of(network())

@@ -1,4 +1,4 @@
-"""What every model of the zoo must do: one table, one contract."""
+"""The shared tests of all models of the zoo."""
 
 import functools
 import inspect
@@ -92,7 +92,7 @@ class Case:
         return {} if self.labels is None else {"labels": self.labels[:size]}
 
     def inputs(self):
-        """What `model(inputs)` takes, eight examples."""
+        """Returns eight examples of the inputs that `model` takes."""
         if self.takes_label_maps:
             inputs = self.model.data_field.convert(self.x[:8])
         elif self.translates and self.model.scale > 1:
