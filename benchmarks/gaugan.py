@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import time
 
 if __name__ == "__main__":  # before TensorFlow is imported, so that help and mistakes come at once
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -43,6 +42,7 @@ import keras
 import numpy as np
 import public_gaugan
 import tensorflow as tf
+from deadline import fit
 
 import keras_genzoo as genzoo
 
@@ -120,21 +120,6 @@ def read_back(network, labels, images):
     return float(np.mean(truth == found)), float(np.mean(ious))
 
 
-class Stop(keras.callbacks.Callback):
-    """Ends training some seconds after the first step, which compiles."""
-
-    def __init__(self, seconds):
-        super().__init__()
-        self.seconds, self.start, self.steps = seconds, None, 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.steps += 1
-        if self.start is None:
-            self.start = time.perf_counter()
-        elif time.perf_counter() - self.start > self.seconds:
-            self.model.stop_training = True
-
-
 def build(name, size, batch, rate):
     """Builds and compiles a model; all but GauGAN with the default optimizers."""
     shape = (size, size, 1)
@@ -153,13 +138,13 @@ def build(name, size, batch, rate):
 def score(name, train, test, network, flags):
     """Trains one model and returns its row of the table, and its translations."""
     keras.utils.set_random_seed(flags.seed)
-    model, stop = build(name, flags.size, flags.batch, flags.rate), Stop(flags.seconds)
+    model = build(name, flags.size, flags.batch, flags.rate)
     data = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train[0]), flags.seed).repeat()
     data = data.batch(flags.batch, drop_remainder=True)
-    model.fit(data, steps_per_epoch=10**6, callbacks=[stop], verbose=0)
+    steps = fit(model, data, flags.seconds)
     images = model.translate(test[0])
     accuracy, miou = read_back(network, test[0], images)
-    row = {"model": name, "steps": stop.steps, "psnr": psnr(test[1], images)}
+    row = {"model": name, "steps": steps, "psnr": psnr(test[1], images)}
     return {**row, "accuracy": accuracy, "miou": miou}, images
 
 

@@ -55,6 +55,7 @@ import keras
 import numpy as np
 import skimage.data
 import tensorflow as tf
+from deadline import fit
 from keras import layers
 from PIL import Image
 
@@ -123,40 +124,6 @@ def batches_of(patches, batch):
 
 
 # Training. ----------------------------------------------------------------------------------------
-
-
-class Deadline(keras.callbacks.Callback):
-    """Stops after a number of seconds.
-
-    Args:
-        seconds: The time from the first step, whose compilation counts.
-        rates: The first learning rate of each optimizer by its name in the model, which falls to 0
-            along half a cosine; by default the optimizers are left alone.
-    """
-
-    def __init__(self, seconds, rates=None):
-        super().__init__()
-        self.seconds, self.rates, self.steps = seconds, rates or {}, 0
-
-    def on_train_begin(self, logs=None):
-        self.start = time.perf_counter()
-
-    def on_train_batch_begin(self, batch, logs=None):
-        progress = min((time.perf_counter() - self.start) / self.seconds, 1.0)
-        for name, rate in self.rates.items():
-            optimizer = getattr(self.model, name)
-            optimizer.learning_rate = 0.5 * rate * (1 + np.cos(np.pi * progress))
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.steps += 1
-        self.model.stop_training = time.perf_counter() - self.start > self.seconds
-
-
-def fit(model, data, seconds, rates=None):
-    """Trains a model for a time; returns how many steps it took."""
-    deadline = Deadline(seconds, rates)
-    model.fit(data, epochs=10**6, steps_per_epoch=10, verbose=0, callbacks=[deadline])
-    return deadline.steps
 
 
 def ours(photos, scale, seconds, flags):

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 from keras.src.trainers import compile_utils
+from tensorflow.python.util import _pywrap_util_port
 
 from keras_genzoo.core.replicas import ListPerReplica
 
@@ -234,3 +235,12 @@ def claim_collectives(strategy: tf.distribute.Strategy) -> None:
         )
     # TensorFlow's own tests do the same. A strategy that is made from now on counts from here.
     kind._collective_key_base = max(kind._collective_key_base, start + 100_000)
+
+
+def uses_onednn() -> bool:
+    """Returns True if TensorFlow computes by oneDNN on the CPU.
+
+    The environment variable TF_ENABLE_ONEDNN_OPTS overrules a default that depends on the
+    processor, and no public function tells the outcome.
+    """
+    return _pywrap_util_port.IsMklEnabled()

@@ -6,6 +6,7 @@ from keras_genzoo.layers.augmentation import (
     InstanceNoise,
 )
 from keras_genzoo.layers.batch_normalization import BatchNormalization
+from keras_genzoo.layers.convolution import Conv2D, Conv2DTranspose
 from keras_genzoo.layers.corruption import MaskingNoise, SaltAndPepper
 from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
 from keras_genzoo.layers.dropout import Dropout
@@ -31,6 +32,8 @@ __all__ = [
     "BicubicDownsampling",
     "BicubicUpsampling",
     "ClipToUnit",
+    "Conv2D",
+    "Conv2DTranspose",
     "CropLike",
     "DepthToSpace",
     "DifferentiableAugmentation",

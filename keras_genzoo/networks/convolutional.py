@@ -17,6 +17,7 @@ from keras import layers
 
 from keras_genzoo.core.validation import check_sizes
 from keras_genzoo.layers.batch_normalization import BatchNormalization
+from keras_genzoo.layers.convolution import Conv2D, Conv2DTranspose
 from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
 from keras_genzoo.networks.conditioning import (
     append_labels,
@@ -93,7 +94,7 @@ def _downsample(
         normalized = normalization and not (dcgan and stage == 0)
         if minibatch_stddev is not None and stage == len(filters) - 1:
             x = MinibatchStandardDeviation(minibatch_stddev)(x)
-        convolution = layers.Conv2D(
+        convolution = Conv2D(
             width, KERNEL_SIZE, 2, padding="same", use_bias=not normalized, **_weight_options(dcgan)
         )
         x = wrap(convolution)(x)
@@ -113,11 +114,11 @@ def _upsample(x, image_shape, filters, *, dcgan):
     options = {"strides": 2, "padding": "same"}
     for stage_width in reversed(filters[:-1]):
         x = layers.ReLU()(_normalize(x, dcgan))
-        x = layers.Conv2DTranspose(
+        x = Conv2DTranspose(
             stage_width, KERNEL_SIZE, use_bias=False, **options, **_weight_options(dcgan)
         )(x)
     x = layers.ReLU()(_normalize(x, dcgan))
-    x = layers.Conv2DTranspose(
+    x = Conv2DTranspose(
         channels, KERNEL_SIZE, dtype="float32", **options, **_weight_options(dcgan)
     )(x)
     scale = 2 ** len(filters)

@@ -18,6 +18,7 @@ from keras import layers
 
 from keras_genzoo.core.validation import check_positive_int, check_sizes
 from keras_genzoo.layers.batch_normalization import BatchNormalization
+from keras_genzoo.layers.convolution import Conv2D, Conv2DTranspose
 from keras_genzoo.layers.discrimination import SpectralNormalization
 from keras_genzoo.layers.dropout import Dropout
 from keras_genzoo.layers.sizes import CropLike, PadToMultiple, ReflectionPadding2D
@@ -217,7 +218,7 @@ def _convolve(
     dtype: str | None = None,
 ):
     """Applies a convolution and its normalization."""
-    build = layers.Conv2DTranspose if transposed else layers.Conv2D
+    build = Conv2DTranspose if transposed else Conv2D
     layer = build(
         filters,
         kernel_size,

@@ -1,5 +1,8 @@
 """One canary for each private attribute that the library uses; a failure names what moved."""
 
+import os
+import subprocess
+import sys
 import zipfile
 
 import keras
@@ -219,6 +222,16 @@ def test_maximized_metrics():
 def test_versions():
     assert keras_internals.keras_is_at_least(3, 10)
     assert not keras_internals.keras_is_at_least(4, 0)
+
+
+def test_uses_onednn():
+    """The variable overrules the default, which depends on the processor."""
+    code = "from keras_genzoo.core import keras_internals; print(keras_internals.uses_onednn())"
+    for value, expected in {"0": "False", "1": "True"}.items():
+        environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": value}
+        command = [sys.executable, "-c", code]
+        output = subprocess.run(command, env=environment, capture_output=True, text=True).stdout
+        assert output.split() == [expected]
 
 
 def test_callbacks_know_several_optimizers():
