@@ -1,5 +1,6 @@
 """Layers that Keras does not provide."""
 
+from keras_genzoo.layers.activation import LeakyReLU
 from keras_genzoo.layers.augmentation import (
     AdaptiveAugmentation,
     DifferentiableAugmentation,
@@ -42,6 +43,7 @@ __all__ = [
     "ImagePool",
     "InstanceNoise",
     "KeepKnown",
+    "LeakyReLU",
     "MaskingNoise",
     "MinibatchStandardDeviation",
     "Noise",

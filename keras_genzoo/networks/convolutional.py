@@ -16,6 +16,7 @@ import keras
 from keras import layers
 
 from keras_genzoo.core.validation import check_sizes
+from keras_genzoo.layers.activation import LeakyReLU
 from keras_genzoo.layers.batch_normalization import BatchNormalization
 from keras_genzoo.layers.convolution import Conv2D, Conv2DTranspose
 from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
@@ -258,7 +259,7 @@ def dcgan_discriminator(
     x = _downsample(
         image,
         filters or default_filters(image_shape),
-        lambda: layers.LeakyReLU(0.2),
+        lambda: LeakyReLU(0.2),
         dcgan=True,
         normalization=normalization and not spectral_normalization,
         wrap=wrap,

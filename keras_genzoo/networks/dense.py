@@ -9,6 +9,7 @@ import keras
 from keras import layers
 
 from keras_genzoo.core.validation import check_sizes
+from keras_genzoo.layers.activation import LeakyReLU
 from keras_genzoo.layers.discrimination import MinibatchStandardDeviation, SpectralNormalization
 from keras_genzoo.networks.conditioning import (
     append_labels,
@@ -131,5 +132,5 @@ def dense_discriminator(
     for i, width in enumerate(hidden_units):
         if minibatch_stddev is not None and i == len(hidden_units) - 1:
             x = MinibatchStandardDeviation(minibatch_stddev)(x)
-        x = layers.LeakyReLU(0.2)(wrap(layers.Dense(width, kernel_initializer="he_normal"))(x))
+        x = LeakyReLU(0.2)(wrap(layers.Dense(width, kernel_initializer="he_normal"))(x))
     return build_model(data, labels, output_scores(x, labels, num_classes, wrap), "discriminator")

@@ -13,6 +13,7 @@ import keras
 from keras import layers
 
 from keras_genzoo.core.validation import check_positive_int, check_sizes
+from keras_genzoo.layers.activation import LeakyReLU
 from keras_genzoo.layers.discrimination import SpectralNormalization
 from keras_genzoo.layers.sizes import CropLike, PadToMultiple
 from keras_genzoo.layers.spade import SPADE
@@ -97,7 +98,7 @@ def spade_generator(
         if block:
             x = layers.UpSampling2D(2)(x)
         x = _residual_block(x, padded, width, spade, spectral_normalization)
-    x = layers.Conv2D(channels, 3, padding="same", dtype="float32")(layers.LeakyReLU(0.2)(x))
+    x = layers.Conv2D(channels, 3, padding="same", dtype="float32")(LeakyReLU(0.2)(x))
     x = CropLike(dtype="float32")([x, label_map])
     return keras.Model(inputs, layers.Activation("sigmoid", dtype="float32")(x), name="generator")
 
@@ -109,7 +110,7 @@ def _residual_block(x, label_map, filters, spade, spectral_normalization):
     y = x
     # Normalization would remove a bias.
     for size in (min(width, filters), filters):
-        y = layers.LeakyReLU(0.2)(SPADE(**spade)([y, label_map]))
+        y = LeakyReLU(0.2)(SPADE(**spade)([y, label_map]))
         y = wrap(layers.Conv2D(size, 3, padding="same", use_bias=False))(y)
     if width != filters:
         x = SPADE(**spade)([x, label_map])
@@ -164,7 +165,7 @@ def multiscale_discriminator(
             normalization=normalization,
             spectral_normalization=spectral_normalization,
         )
-        stages = [layer.output for layer in patches.layers if isinstance(layer, layers.LeakyReLU)]
+        stages = [layer.output for layer in patches.layers if isinstance(layer, LeakyReLU)]
         network = keras.Model(patches.inputs, [*stages, patches.output], name=f"scale_{scale}")
         outputs.append(network(seen if len(seen) > 1 else seen[0]))
     return keras.Model(inputs, outputs, name="discriminator")

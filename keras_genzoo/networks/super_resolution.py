@@ -20,6 +20,7 @@ import keras
 from keras import layers, ops
 
 from keras_genzoo.core.validation import check_positive_int, check_range, check_sizes
+from keras_genzoo.layers.activation import LeakyReLU
 from keras_genzoo.layers.resampling import BicubicUpsampling, ClipToUnit, DepthToSpace
 from keras_genzoo.networks.translation import normalize
 
@@ -186,9 +187,9 @@ def srgan_discriminator(
             first = stage == 0 and strides == 1
             use = None if first else normalization
             x = layers.Conv2D(width, 3, strides, "same", use_bias=use is None)(x)
-            x = layers.LeakyReLU(0.2)(normalize(x, use))
+            x = LeakyReLU(0.2)(normalize(x, use))
     x = layers.GlobalAveragePooling2D()(x)
-    x = layers.LeakyReLU(0.2)(layers.Dense(2 * filters[-1])(x))
+    x = LeakyReLU(0.2)(layers.Dense(2 * filters[-1])(x))
     return keras.Model(image, layers.Dense(1, dtype="float32")(x), name="discriminator")
 
 

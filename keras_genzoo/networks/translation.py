@@ -17,6 +17,7 @@ import keras
 from keras import layers
 
 from keras_genzoo.core.validation import check_positive_int, check_sizes
+from keras_genzoo.layers.activation import LeakyReLU
 from keras_genzoo.layers.batch_normalization import BatchNormalization
 from keras_genzoo.layers.convolution import Conv2D, Conv2DTranspose
 from keras_genzoo.layers.discrimination import SpectralNormalization
@@ -81,7 +82,7 @@ def unet_generator(
     for stage, width in enumerate(filters):
         if stage:
             skips.append(x)
-            x = layers.LeakyReLU(0.2)(x)
+            x = LeakyReLU(0.2)(x)
         # Neither the first nor the innermost stage is normalized: there may be one number left.
         inner = stage == len(filters) - 1
         x = _convolve(x, width, normalization if stage and not inner else None)
@@ -199,7 +200,7 @@ def patch_discriminator(
             padding="valid",
             wrap=wrap,
         )
-        x = layers.LeakyReLU(0.2)(x)
+        x = LeakyReLU(0.2)(x)
     x = layers.ZeroPadding2D(1)(x)
     x = _convolve(x, 1, None, strides=1, padding="valid", wrap=wrap, dtype="float32")
     return keras.Model(inputs, x, name="discriminator")
