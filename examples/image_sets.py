@@ -8,7 +8,7 @@ from the working directory:
 
     npm install --prefix "$GENZOO_DATA" @iconify-json/fluent-emoji-flat \
         @iconify-json/fluent-emoji-high-contrast three-globe
-    pip install "keras_genzoo[image_sets]"
+    pip install "keras_genzoo[image-sets]"
     apt-get install lomiri-wallpapers-16.04   # or unpack it, with dpkg-deb -x, to GENZOO_DATA
 
 | reader | packages | licence of the images |

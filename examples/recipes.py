@@ -168,6 +168,7 @@ class Recipe:
             `--conditional` is given (False).
         loss: Whether the model takes an adversarial `loss=`.
         arguments: Makes arguments of the model from shape, number of classes and `--latent-dim`.
+        make: Makes the model from its fields; None: its class, of the fields' shapes.
         learning_rate: The rate of the default optimizers; None keeps the paper's.
     """
 
@@ -179,6 +180,7 @@ class Recipe:
     conditional: bool | None = False
     loss: bool = False
     arguments: Callable | None = None
+    make: Callable | None = None
     learning_rate: float | None = None
 
     def build(self, fields, latent_dim=None, loss=None) -> keras.Model:
@@ -192,7 +194,10 @@ class Recipe:
         arguments = {name: value for name, value in arguments.items() if value is not None}
         if self.arguments is not None:
             arguments |= self.arguments(*shapes, num_classes, latent_dim)
-        model = getattr(genzoo, self.model)(*shapes, **arguments)
+        if self.make is None:
+            model = getattr(genzoo, self.model)(*shapes, **arguments)
+        else:
+            model = self.make(*fields)
         model.compile()
         if self.learning_rate is not None:
             for player in model.players:

@@ -6,6 +6,7 @@ not. docs/translation.md lists what each recipe learns, and the packages that ho
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 
@@ -93,6 +94,33 @@ def unpaired_by_name(flags, first_epoch: int, image_size: int):
     )
 
 
+def brain(flags, first_epoch: int):
+    """Loads slices of a brain at half of their size, and the share of each tissue in a pixel."""
+    import numpy as np
+
+    import keras_genzoo as genzoo
+
+    def halve(x):
+        n, height, width, channels = x.shape
+        return x.reshape(n, height // 2, 2, width // 2, 2, channels).mean((2, 4)).astype("float32")
+
+    sides = []
+    for tissues, image in read("brain"):
+        shares = halve(tissues) / 255
+        rest = np.clip(1 - shares.sum(axis=-1, keepdims=True), 0, 1)
+        sides.append((halve(image) / 255, np.concatenate([rest, shares], axis=-1)))
+    (train, maps), (test, test_maps) = sides
+    load = functools.partial(genzoo.data.pairs, batch_size=flags.batch_size)
+    data = batches(
+        train=load(train, maps, first_epoch=first_epoch),
+        steps=len(train) // flags.batch_size,
+        test=load(test, test_maps, split="test"),
+        names=("label_map", "image"),
+    )
+    label_map = genzoo.fields.LabelMaps(train.shape[1:3], num_classes=3)
+    return dataclasses.replace(data, fields=(label_map, data.fields[1]))
+
+
 def batches(train, steps: int, test, names: tuple[str, str]):
     """Returns the data of a run, with 32 pairs for pictures."""
     import numpy as np
@@ -113,6 +141,22 @@ def inpainting(source_shape, target_shape, *_):
 
     unet = genzoo.networks.unet_generator(source_shape, target_shape[-1])
     return {"generator": genzoo.networks.keep_known(unet)}
+
+
+def super_resolution(source, target):
+    """Makes a model that enlarges images."""
+    import keras_genzoo as genzoo
+
+    return genzoo.SuperResolution(source.shape, target.shape[0] // source.shape[0])
+
+
+def gaugan(label_map, image):
+    """Makes a small GauGAN, which also learns from the absolute error."""
+    import keras_genzoo as genzoo
+
+    return genzoo.GauGAN(
+        image.shape, label_map.num_classes, content_loss="l1", content_weight=100.0
+    )
 
 
 # By name: the arguments of `recipes.Recipe`. 1,000 to 5,000 small images in a few minutes.
@@ -152,6 +196,23 @@ RECIPES = {
         "data": functools.partial(pairs_by_name, source="edges"),
         "epochs": 2,
         "batch_size": 32,
+    },
+    "photo_super_resolution": {
+        "model": "SuperResolution",
+        "data_name": "photo_patches",
+        "data": functools.partial(pairs, reader="photo_patches", source="low_resolution"),
+        "make": super_resolution,
+        "epochs": 10,
+        "batch_size": 16,
+        "learning_rate": 5e-4,
+    },
+    "brain_tissues": {
+        "model": "GauGAN",
+        "data_name": "brain",
+        "data": brain,
+        "make": gaugan,
+        "epochs": 40,
+        "batch_size": 4,
     },
     "globe_night": {
         "model": "Pix2Pix",

@@ -93,5 +93,6 @@ def test_requirements():
     extras = config["options.extras_require"]
     examples, test = (requirements(extras[name]) for name in ("examples", "test"))
     assert examples == {"mlxtend", "scikit-learn", "scipy"}
+    assert not [name for name in extras if "_" in name], "older pips do not find such an extra"
     assert "keras_genzoo[examples]" in extras["test"]
     assert {"mypy", "onnxruntime", "setuptools", "tensorflow-serving-api", "tf2onnx"} <= test

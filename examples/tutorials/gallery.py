@@ -56,7 +56,7 @@ def markdown(table: dict[str, list[float]], columns: list) -> str:
 def page(docs: pathlib.Path) -> str:
     """The text of the gallery."""
     sections = []
-    for tutorial in sorted(pathlib.Path(__file__).parent.glob("0*.py")):
+    for tutorial in sorted(pathlib.Path(__file__).parent.glob("[0-9]*.py")):
         results = json.loads((docs / "gallery" / tutorial.stem / "results.json").read_text())
         caption, claim = text(tutorial)
         numbers = results["numbers"]

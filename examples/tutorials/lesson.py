@@ -18,6 +18,10 @@ import tensorflow as tf
 import keras_genzoo as genzoo
 from keras_genzoo.files import check_directory, replacing
 
+sys.path.append(str(pathlib.Path(__file__).parents[1]))
+
+import image_sets  # noqa: F401 (tutorials import it from here)
+
 OWN_DATA = "mnist_5k"  # what the claims are about
 # Lines of prose: comments, and strings that fill a line.
 PROSE = re.compile(r"""\s*(#.*|f?".*",?|)""")

@@ -12,3 +12,9 @@ def train():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture
+def run(train, tmp_path):
+    """Runs a command line into `tmp_path/run`."""
+    return lambda *flags: train.main([*map(str, flags), "--output", str(tmp_path / "run")])

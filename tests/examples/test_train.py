@@ -28,12 +28,6 @@ MODELS = [
 QUICK = ["--model", "autoencoder", "--data", "digits", "--batch-size", "256", "--latent-dim", "4"]
 
 
-@pytest.fixture
-def run(train, tmp_path):
-    """Runs a command line into `tmp_path/run`."""
-    return lambda *flags: train.main([*map(str, flags), "--output", str(tmp_path / "run")])
-
-
 def history(directory):
     with open(directory / "history.csv", newline="") as file:
         return list(csv.DictReader(file))

@@ -15,7 +15,7 @@ sys.path.append(str(ROOT / "examples" / "tutorials"))  # where they find each ot
 import gallery  # noqa: E402
 import lesson  # noqa: E402
 
-TUTORIALS = sorted((ROOT / "examples" / "tutorials").glob("0*.py"))
+TUTORIALS = sorted((ROOT / "examples" / "tutorials").glob("[0-9]*.py"))
 
 
 @pytest.mark.slow
