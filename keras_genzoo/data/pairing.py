@@ -39,13 +39,13 @@ def pairs(
             a function of this name in `genzoo.data.sources` returns, for its options; a TensorFlow
             function that makes the source of an image, float32 `(height, width, channels)` in
             [0, 1]; or an array of sources, one for each image of an array.
-        split: The split, if `images` is a name.
+        split: The split, if `images` is a name. Arrays and data sets are all of one split, whose
+            name decides about `shuffle`.
         batch_size: The number of pairs per batch.
         image_size: An int or `(height, width)`, to which the largest centred part of each image is
             resized.
         shuffle: If true, the pairs are reshuffled every epoch and an incomplete last batch is
-            dropped. By default, all are shuffled except splits whose name does not start with
-            "train".
+            dropped. By default, true for a split whose name starts with "train".
         first_epoch: If given, the pipeline is an endless stream that begins with this epoch, as in
             `load`.
 
@@ -66,7 +66,7 @@ def pairs(
     ```
     """
     if shuffle is None:
-        shuffle = not isinstance(images, str) or split.startswith("train")
+        shuffle = split.startswith("train")
     if isinstance(images, str):
         images = read_examples(images, split, image_size=image_size)
     elif isinstance(source, (np.ndarray, list)):

@@ -52,6 +52,14 @@ class TestPairs:
         assert int(train.cardinality()) == 14
         assert (epoch_of(train)[1] != epoch_of(train)[1]).any()
 
+    def test_the_name_of_the_split_decides_about_shuffling(self):
+        """As for names: arrays to test on stay complete and in order."""
+        images = numbered(20)
+        for source in ("gray", images):
+            assert (epoch_of(data.pairs(images, source, batch_size=20))[1] != images).any()
+            test = data.pairs(images, source, split="test", batch_size=16)
+            np.testing.assert_array_equal(epoch_of(test)[1], images)
+
     def test_a_tfds_name(self):
         with tfds.testing.mock_data(num_examples=6):
             batches = data.pairs("cifar10", "gray", batch_size=2)
