@@ -19,7 +19,7 @@ averaging_adam = functools.partial(keras.optimizers.Adam, 1e-3, use_ema=True, em
 
 def values(variables):
     """Copies variables to NumPy arrays."""
-    return [keras.ops.convert_to_numpy(variable) for variable in variables]
+    return [np.array(keras.ops.convert_to_tensor(v).numpy()) for v in variables]
 
 
 def state(case, model):

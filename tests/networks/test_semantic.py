@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_genzoo import networks
-from keras_genzoo.layers import SPADE, SpectralNormalization
+from keras_genzoo.layers import SPADE, Conv2D, SpectralNormalization
 
 RANDOM = np.random.default_rng(0)
 
@@ -99,4 +99,4 @@ def test_options_of_the_discriminator():
         scales((8, 8, 1), scales=0)
     network = networks.multiscale_discriminator((16, 16, 1), spectral_normalization=False)
     kinds = {type(x) for part in network.layers if hasattr(part, "layers") for x in part.layers}
-    assert keras.layers.Conv2D in kinds and SpectralNormalization not in kinds
+    assert Conv2D in kinds and SpectralNormalization not in kinds
