@@ -110,9 +110,9 @@ def make(
     )
     if model is genzoo.VAE:
         encoder = networks.dense_encoder((2,), 2 * LATENT, hidden_units=UNITS)
-        # A fitted σ starts at the scale of the data, where the posterior collapses on the prior.
-        likelihood = genzoo.layers.GaussianLikelihood(mixture.stddev)
-        model = model((2,), LATENT, likelihood=likelihood, encoder=encoder, decoder=decoder)
+        # σ starts at the scale of the data, where the posterior would collapse on the prior.
+        beta = keras.optimizers.schedules.PolynomialDecay(0.0, int(0.4 * steps), 1.0)
+        model = model((2,), LATENT, beta, encoder=encoder, decoder=decoder)
         model.compile(keras.optimizers.Adam(decay(1e-3, steps)), steps_per_execution=50)
         return model, BATCH, steps
     if noise:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
-from functools import partial
 
 import keras
 import numpy as np
@@ -32,7 +32,8 @@ class VAE(LatentSampling, EncoderDecoder):
     Args:
         data_shape: `(features,)` or `(height, width, channels)`; images get convolutional networks.
         latent_dim: The number of dimensions of z.
-        beta: The weight of the KL divergence (Higgins et al., β-VAE, ICLR 2017).
+        beta: The weight of the KL divergence (Higgins et al., β-VAE, ICLR 2017), or a Keras schedule
+            of it. If `kl_loss` falls to 0, z is not used: let β rise from 0 (Bowman et al., 2016).
         likelihood: p(x|z): `"bernoulli"` for data in [0, 1], the default for images; `"gaussian"`
             with a fitted standard deviation, the default for vectors; or an object like those of
             `genzoo.layers`.
@@ -47,9 +48,8 @@ class VAE(LatentSampling, EncoderDecoder):
         **kwargs: Passed to Keras, such as `name`.
 
     Attributes:
-        samples_means: Whether `sample`, its endpoint and metrics take E[x|z] in place of a draw
-            from p(x|z). True for images and Bernoulli likelihoods, unless it is set. It is
-            not saved with the model.
+        samples_means: Whether `sample`, its endpoint and metrics take E[x|z] and not a draw from
+            p(x|z). By default true for images and Bernoulli likelihoods; it is not saved.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.
@@ -153,7 +153,7 @@ class VAE(LatentSampling, EncoderDecoder):
     def draw(self, count, labels, seed, mean=None):
         mean = self.samples_means if mean is None else mean
         latents = tf.random.stateless_normal((count, self.latent_dim), seed)
-        normal = partial(tf.random.stateless_normal, seed=tf.random.split(seed, 1)[0])
+        normal = functools.partial(tf.random.stateless_normal, seed=tf.random.split(seed, 1)[0])
         return self.draw_data(latents, labels, normal, mean)
 
     def generated(self, reconstruction, labels):
