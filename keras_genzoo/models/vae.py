@@ -32,8 +32,8 @@ class VAE(LatentSampling, EncoderDecoder):
     Args:
         data_shape: `(features,)` or `(height, width, channels)`; images get convolutional networks.
         latent_dim: The number of dimensions of z.
-        beta: The weight of the KL divergence (Higgins et al., β-VAE, ICLR 2017), or a Keras schedule
-            of it. If `kl_loss` falls to 0, z is not used: let β rise from 0 (Bowman et al., 2016).
+        beta: The weight of the KL divergence (Higgins et al., β-VAE, ICLR 2017), or a schedule of
+            it. If `kl_loss` falls to 0, z is not used: let β rise from 0 (Bowman et al., 2016).
         likelihood: p(x|z): `"bernoulli"` for data in [0, 1], the default for images; `"gaussian"`
             with a fitted standard deviation, the default for vectors; or an object like those of
             `genzoo.layers`.

@@ -1,6 +1,5 @@
 """SPADE's generator at any size and at its start, and the discriminator of several scales."""
 
-import keras
 import numpy as np
 import pytest
 
