@@ -49,7 +49,7 @@ class Progress(keras.callbacks.Callback):
 def train(**options):
     keras.utils.set_random_seed(0)
     model, progress = genzoo.CycleGAN((32, 32, 1), **options), Progress()
-    steps, epochs = lesson.few(120, 2), lesson.few(12, 2)
+    steps, epochs = lesson.few(100, 2), lesson.few(12, 2)
     rates = [keras.optimizers.schedules.CosineDecay(4e-4, epochs * steps) for _ in range(2)]
     model.compile(*(keras.optimizers.Adam(rate, beta_1=0.5) for rate in rates))
     data = batches.repeat()
