@@ -55,6 +55,8 @@ def train(flags: argparse.Namespace, stopwatch: "Stopwatch") -> int:
             seed=flags.seed,
         )
         with run.recording_the_end():
+            if flags.resume and not done:
+                print(f"No earlier epochs in {flags.output}: training starts anew.")
             if done < flags.epochs:
                 print(
                     f"Training {flags.recipe} on {flags.data}, epochs {done + 1} to "

@@ -78,15 +78,18 @@ def over_data_sets(verb: Callable) -> Callable:
     return method
 
 
-def _all_batches(data):
-    endless = False
+def is_endless(data) -> bool:
+    """Returns True for a data set that is known to have no end."""
     if isinstance(data, tf.data.Dataset):
-        endless = data.cardinality() == tf.data.INFINITE_CARDINALITY
-    elif isinstance(data, keras.utils.PyDataset):
-        endless = data.num_batches is None
-        data = data if endless else (data[i] for i in range(data.num_batches))
-    if endless:
+        return bool(data.cardinality() == tf.data.INFINITE_CARDINALITY)
+    return isinstance(data, keras.utils.PyDataset) and data.num_batches is None
+
+
+def _all_batches(data):
+    if is_endless(data):
         raise ValueError("`x` must end: leave out its `repeat()`. Received: an endless data set")
+    if isinstance(data, keras.utils.PyDataset):
+        return (data[i] for i in range(data.num_batches))
     return data
 
 

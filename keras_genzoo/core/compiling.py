@@ -146,7 +146,7 @@ class Compiling:
             about_loss = unknown[:1] == ["loss"] or len(optimizers) > len(self.players)
             hint = "; its loss is an argument of the constructor" if about_loss else ""
             raise ValueError(
-                f"`compile` of a {type(self).__name__} takes {names}{hint}. "
+                f"`{type(self).__name__}.compile` takes {names}{hint}. "
                 f"Received: {unknown or f'{len(optimizers)} optimizers'}"
             )
         self._check_scope()

@@ -17,6 +17,7 @@ import tensorflow as tf
 from keras_genzoo.core.validation import check_image_shape, check_positive_int, check_shape
 
 TOLERANCE = 1e-4  # by which rounding may leave [0, 1]
+NOISE = 10.0  # by which the noisy images of a denoiser may leave it
 
 
 class Field:
@@ -139,6 +140,7 @@ class Vectors(Field):
                 f"`{argument}` must be finite. Received: NaN or infinite numbers in an array of "
                 f"shape {tuple(spec.shape)}"
             )
+        self._check_scale(argument, low, high)
         if self.bounded and (low < -TOLERANCE or high > 1 + TOLERANCE):
             raise ValueError(
                 f"`{argument}` must be floats in [0, 1]{self._range_hint}"
@@ -161,6 +163,9 @@ class Vectors(Field):
             )
 
     _range_hint = ""
+
+    def _check_scale(self, argument, low, high):
+        """Raises if the numbers are of another scale than those in training."""
 
     def _wanted_shape(self):
         return ("batch", *self.shape)
@@ -209,6 +214,13 @@ class Images(Vectors):
         super().__init__(sizes, name, bounded)
 
     _range_hint = ", or uint8, which means 0 to 255"
+
+    def _check_scale(self, argument, low, high):
+        if not self.bounded and not -NOISE <= low <= high <= 1 + NOISE:
+            raise ValueError(
+                f"`{argument}` must be images in [0, 1] with noise, or uint8"
+                f"{_remedy(argument, low, high)}. Received: floats in [{low:g}, {high:g}]"
+            )
 
     def of_any_size(self):
         field = copy.copy(self)
@@ -383,7 +395,8 @@ def _looks_like_labels(values) -> bool:
 def _remedy(argument, low, high) -> str:
     """Returns how numbers of this range get into [0, 1]."""
     if low >= 0 and 2 < high <= 255:
-        return " (divide it by 255)"
+        highest = "255" if high > 128 else "the highest value that it can have"
+        return f" (divide it by {highest})"
     if -1 - TOLERANCE <= low < -0.5 and high <= 1 + TOLERANCE:
         return f" (`({argument} + 1) / 2`)"
     if low >= -0.5 and high <= 1.5:
@@ -463,6 +476,8 @@ def _spec_of(values, argument, name) -> tf.TensorSpec:
     if not is_array or isinstance(values, tf.RaggedTensor):
         is_dict = isinstance(values, dict)
         keys = f" of keys {sorted(values)} (tfds: `as_supervised=True`)" if is_dict else ""
+        if hasattr(values, "to_numpy"):  # a DataFrame
+            keys = f"; pass `{argument}.to_numpy()`"
         raise ValueError(
             f"`{argument}` must be an array, the model's {name}. "
             f"Received: {type(values).__name__}{keys}"

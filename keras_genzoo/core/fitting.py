@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo.core import keras_internals
-from keras_genzoo.core.batches import first_batch, parts_of, yields_batches
+from keras_genzoo.core.batches import first_batch, is_endless, parts_of, yields_batches
 from keras_genzoo.core.fields import densify, in_order_of_rows
 from keras_genzoo.core.fit_warnings import warn_of_scales, with_nan_warning
 from keras_genzoo.core.optimizers import (
@@ -65,6 +65,11 @@ class Fitting:
         _refuse_weights(arguments)
         prepare_callbacks(self, arguments.get("callbacks"))
         x, y = self.check_training_data(x, y, batch_size)
+        if arguments.get("steps_per_epoch") is None and is_endless(x):
+            raise ValueError(
+                "`steps_per_epoch` must be given with an endless data set, such as one of "
+                "`repeat()`: its first epoch would never end. Received: steps_per_epoch=None"
+            )
         if self.normalize and not self.standardization.adapted:
             self.standardization.adapt(x)
         x = warn_of_scales(self, x)
@@ -190,13 +195,8 @@ class Fitting:
         first, *others = map(in_order_of_rows, parts)
         others = [part if hasattr(part, "shape") else np.asarray(part) for part in others]
         size = self._check_parts([first, *others], name, is_array=True)
-        if training and size < batch_size:
-            raise ValueError(
-                f"`{name}` must fill at least one batch of {batch_size}; pass a smaller "
-                f"`batch_size`. Received: {size} examples"
-            )
         if training:
-            self._check_batch_size(batch_size)
+            self._check_batch_size(min(batch_size, size))
         if len(parts) > 2:
             return (first, *others), None
         y = others[0] if others else None

@@ -43,6 +43,23 @@ def test_a_later_batch_is_refused_before_it_trains(bad, eager):
     assert all(np.isfinite(w).all() for w in model.get_weights())
 
 
+def test_few_examples_are_one_batch():
+    model = genzoo.Autoencoder((6, 5, 1), 2, (4,))
+    model.compile()
+    model.fit(IMAGES[:20], verbose=0)
+    assert model.optimizer.iterations == 1
+
+
+def test_an_endless_data_set_needs_a_number_of_steps():
+    model = genzoo.Autoencoder((6, 5, 1), 2, (4,))
+    model.compile()
+    batches = tf.data.Dataset.from_tensor_slices(IMAGES).batch(16).repeat()
+    with pytest.raises(ValueError, match="`steps_per_epoch` must be given with an endless"):
+        model.fit(batches, verbose=0)
+    model.fit(batches, steps_per_epoch=3, verbose=0)
+    assert model.optimizer.iterations == 3
+
+
 def test_a_later_batch_of_an_evaluation_is_refused():
     model = conditional_vae()
     model.compile()

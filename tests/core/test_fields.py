@@ -115,6 +115,7 @@ def test_a_target_without_use_is_refused(form):
     "scale, offset, remedy",
     [
         (255, 0, r" \(divide it by 255\)\."),
+        (16, 0, r" \(divide it by the highest value that it can have\)\."),
         (2, -1, r" \(`\(y \+ 1\) / 2`\)\."),
         (1.4, -0.2, r" \(`np.clip\(y, 0, 1\)`\)\."),
         (9, -4, "0 to 255. Received"),
@@ -156,3 +157,22 @@ def test_shapes_that_a_data_set_does_not_know():
     shapes = []
     tf.function(lambda x: shapes.extend(known.unpack(unknown(x))[:1]))(IMAGES)
     assert shapes[0].shape.as_list() == [None, 6, 5, 3]
+
+
+def test_noisy_images_are_of_the_scale_of_images():
+    """The noise of a denoiser's input leaves [0, 1], and an undivided image leaves it by far."""
+    field = Images((6, 5, 3), bounded=False)
+    field.check(IMAGES + np.random.default_rng(1).normal(0, 1, IMAGES.shape), "x")
+    with pytest.raises(ValueError, match=r"with noise, or uint8 \(divide it by 255\)\. Rec"):
+        field.check(255 * IMAGES, "x")
+
+
+def test_a_data_frame_is_told_what_to_pass():
+    class DataFrame:
+        shape = (4, 2)
+
+        def to_numpy(self):
+            raise AssertionError
+
+    with pytest.raises(ValueError, match=r"Received: DataFrame; pass `x\.to_numpy\(\)`$"):
+        Vectors((2,)).check(DataFrame(), "x")
