@@ -172,11 +172,6 @@ def one_by_one(x):
 
 # Calls of `fit` beyond data and labels.
 CALLS = {
-    "fewer arrays than a batch": (
-        images,
-        lambda m: m.fit(IMAGES[:31]),
-        r"at least one batch of 32.*31 examples",
-    ),
     "no examples": (images, lambda m: m.fit(IMAGES[:0]), r"at least one example"),
     "an empty data set": (
         images,
