@@ -13,15 +13,16 @@ class LeakyReLU(keras.layers.LeakyReLU):
     Takes the same arguments and gives the same results. The gradient of TensorFlow's operation
     needs the input, which no longer exists once the operation is fused with a convolution and its
     bias: TensorFlow then gives up all fusions of the graph, and prints "remapper failed".
+    Inference, and so an exported model, has Keras's operation.
 
     Args:
         *args: Those of `keras.layers.LeakyReLU`.
         **kwargs: The same.
     """
 
-    def call(self, inputs):
+    def call(self, inputs, training=False):
         slope = self.negative_slope
-        if not slope > 0:  # the output's sign is not that of the input
+        if not training or not slope > 0:  # 0 and below: the output's sign is not the input's
             return super().call(inputs)
 
         @tf.custom_gradient

@@ -16,17 +16,19 @@ class Conv2D(keras.layers.Conv2D):
 
     Takes the same arguments, has the same weights, and gives the same results. On CPUs, oneDNN's
     gradient of a strided convolution by an image of few channels is several times slower than a
-    matrix product; this layer takes the product there.
+    matrix product; this layer takes the product there while it trains. Inference, and so an
+    exported model, has Keras's operation, which every server and converter knows.
 
     Args:
         *args: Those of `keras.layers.Conv2D`.
         **kwargs: The same.
     """
 
-    def convolution_op(self, inputs, kernel):
-        if self.groups > 1 or not _pays(self, inputs.shape[-1]):
-            return super().convolution_op(inputs, kernel)
-        return convolve(inputs, kernel, self.strides[0], self.padding.upper())
+    def call(self, inputs, training=False):
+        if not training or self.groups > 1 or not _pays(self, inputs.shape[-1]):
+            return super().call(inputs)
+        outputs = convolve(inputs, self.kernel, self.strides[0], self.padding.upper())
+        return _activated(self, outputs)
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -40,17 +42,21 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         **kwargs: The same.
     """
 
-    def call(self, inputs):
-        if self.output_padding is not None or not _pays(self, self.filters):
+    def call(self, inputs, training=False):
+        if not training or self.output_padding is not None or not _pays(self, self.filters):
             return super().call(inputs)
         stride, kernel = self.strides[0], tf.convert_to_tensor(self.kernel)
         rest = 0 if self.padding == "same" else self.kernel_size[0] - stride
         size = stride * tf.shape(inputs)[1:3] + rest
         outputs = convolve_transposed(inputs, kernel, stride, self.padding.upper(), size)
         outputs = tf.ensure_shape(outputs, self.compute_output_shape(inputs.shape))
-        if self.use_bias:
-            outputs += self.bias
-        return outputs if self.activation is None else self.activation(outputs)
+        return _activated(self, outputs)
+
+
+def _activated(layer, outputs):
+    if layer.use_bias:
+        outputs += layer.bias
+    return outputs if layer.activation is None else layer.activation(outputs)
 
 
 def _pays(layer, channels: int) -> bool:

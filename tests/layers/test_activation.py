@@ -17,7 +17,7 @@ def derivatives(layer, x):
         outer.watch(x)
         with tf.GradientTape() as inner:
             inner.watch(x)
-            y = layer(x)
+            y = layer(x, training=True)
             loss = tf.reduce_sum(y**3)
         first = inner.gradient(loss, x)
         norm = tf.reduce_sum(first**2)
@@ -31,6 +31,13 @@ def test_values_and_derivatives_by_hand(slope):
     expected = [factor * x, 3 * factor**3 * x**2, 36 * factor**6 * x**3]
     for value, by_hand in zip(derivatives(LeakyReLU(slope), x), expected, strict=True):
         np.testing.assert_allclose(value, by_hand, rtol=1e-5)
+
+
+def test_inference_has_the_operation_of_keras():
+    """A SavedModel with custom gradients prints warnings where it is loaded."""
+    graph = tf.function(LeakyReLU(0.2)).get_concrete_function(tf.TensorSpec((None, 3))).graph
+    types = {node.type for node in graph.get_operations()}
+    assert "LeakyRelu" in types and "IdentityN" not in types
 
 
 def test_saved_with_its_slope():

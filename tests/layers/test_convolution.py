@@ -39,7 +39,7 @@ def derivatives(layer, x):
             middle.watch(x)
             with tf.GradientTape() as inner:
                 inner.watch(x)
-                y = layer(x)
+                y = layer(x, training=True)
                 loss = tf.reduce_sum(tf.sin(y))
             first = inner.gradient(loss, [x, *layer.trainable_variables])
             norm = tf.add_n([tf.reduce_sum(tf.cos(g)) for g in first])
@@ -82,7 +82,7 @@ def test_images_by_hand(onednn):
     expected = np.zeros((4, 6))
     expected[:, :4] += kernel
     expected[:, 2:] += 10 * kernel
-    found = layer(np.array([[[[1.0], [10.0]]]], "float32"))
+    found = layer(np.array([[[[1.0], [10.0]]]], "float32"), training=True)
     np.testing.assert_allclose(found[0, ..., 0], expected)
     assert len(onednn) == 1
 
@@ -92,7 +92,7 @@ def test_images_by_hand(onednn):
 def test_precision(kind, dtype):
     shape = (2, 8, 8, 1 if kind is Conv2D else 5)
     ours, theirs = pair(kind, 1, shape, kernel_size=4, strides=2, padding="same", dtype=dtype)
-    y = ours(np.ones(shape))
+    y = ours(np.ones(shape), training=True)
     assert y.dtype == theirs(np.ones(shape)).dtype
     expected = theirs(np.ones(shape))
     np.testing.assert_allclose(tf.cast(y, "float32"), tf.cast(expected, "float32"), atol=0.3)
@@ -108,7 +108,7 @@ def test_any_size_in_one_graph_and_under_xla(kind, onednn):
     def step(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            y = model(x)
+            y = model(x, training=True)
             loss = tf.reduce_sum(y**2)
         return y, tape.gradient(loss, x)
 
@@ -143,9 +143,9 @@ def test_unsuited_layers_are_left_to_keras(monkeypatch, onednn):
         {"filters": 1, "kernel_size": 4, "strides": 2, "output_padding": 1},
     ]
     for options in unsuited:
-        Conv2DTranspose(**options)(x)
+        Conv2DTranspose(**options)(x, training=True)
     monkeypatch.setattr(convolution, "uses_onednn", lambda: False)
-    Conv2DTranspose(1, 4, 2)(x)
+    Conv2DTranspose(1, 4, 2)(x, training=True)
     assert not onednn
 
 
@@ -158,3 +158,16 @@ def test_saved_with_weights_and_configuration(tmp_path):
     assert type(loaded.get_layer("down")) is Conv2D
     x = RNG.normal(size=(2, 8, 8, 1)).astype("float32")
     np.testing.assert_array_equal(model(x), loaded(x))
+
+
+@pytest.mark.parametrize("kind", KERAS)
+def test_inference_has_the_operation_of_keras(kind, onednn):
+    """Converters know no custom gradients, and LiteRT has no `EnsureShape`."""
+    layer, theirs = pair(kind, 1, (2, 8, 8, 1), kernel_size=4, strides=2, activation="tanh")
+    graphs = [
+        tf.function(layer).get_concrete_function(tf.TensorSpec((None, 8, 8, 1)))
+        for layer in (layer, theirs)
+    ]
+    operations = [sorted(node.type for node in graph.graph.get_operations()) for graph in graphs]
+    assert operations[0] == operations[1]
+    assert not onednn
