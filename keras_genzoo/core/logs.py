@@ -113,6 +113,16 @@ class Logs:
         metrics += self.generative_metrics if self.generated_pairs else []
         return [*metrics, keras_internals.log_directions(self._directions())]
 
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of all logs, in the order of the list that `evaluate` returns."""
+        if not self.compiled:
+            return []
+        names = [*self._step_logs()]
+        names += [name for metric in self.generative_metrics for name in metric.nan_logs]
+        ordered = keras_internals.in_order_of_metrics(self, dict(zip(names, names, strict=True)))
+        return [ordered] if isinstance(ordered, str) else ordered
+
     def _directions(self) -> dict[str, str]:
         """Returns "down" for logs of which less is better, and "up" for more, by their names.
 

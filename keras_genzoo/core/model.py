@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import operator
 import os
@@ -21,7 +22,7 @@ from keras_genzoo.core.fitting import Fitting
 from keras_genzoo.core.keras_internals import BuiltBeforeFit, flatten_layers
 from keras_genzoo.core.logs import Logs
 from keras_genzoo.core.moving_average import MovingAverage
-from keras_genzoo.core.options import expand_options
+from keras_genzoo.core.options import KERAS_OWN, expand_options
 from keras_genzoo.core.replicas import (
     ListPerReplica,
     global_mean,
@@ -135,6 +136,7 @@ class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeF
                 "`fields` must be one or more fields, such as `Images((28, 28, 1))`. "
                 f"Received: fields={fields!r:.80}"
             )
+        self._check_keywords(kwargs)
         super().__init__(**kwargs)
         self.fields = fields
         self.data_field = fields[0]
@@ -153,6 +155,27 @@ class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeF
         self._graph_functions = types.SimpleNamespace(compiled=[])
         # The constructor builds every network, so that nothing is left to build from data.
         self.built = True
+
+    def _check_keywords(self, keywords):
+        known = type(self).__signature__.parameters
+        for name in keywords.keys() - {*known, *KERAS_OWN, "trainable"}:
+            named = [p.name for p in known.values() if p.kind is not p.VAR_KEYWORD]
+            closest = difflib.get_close_matches(name, named)
+            hint = f" Did you mean `{closest[0]}`?" if closest else ""
+            raise TypeError(
+                f"{type(self).__name__} has no argument `{name}`.{hint} "
+                f"Its arguments are {', '.join(named)}"
+            )
+
+    def __setattr__(self, name, value):
+        is_argument = name in type(self).__signature__.parameters and name not in KERAS_OWN
+        if is_argument and name in vars(self) and self.compiled:
+            raise AttributeError(
+                f"`{name}` can't be changed once the model is compiled: its steps and networks "
+                f"were made for the old value. Make another {type(self).__name__} with it, and "
+                f"copy the weights of the networks that both have. Received: {value!r:.80}"
+            )
+        super().__setattr__(name, value)
 
     @property
     def expected_fields(self) -> tuple[Field, ...]:

@@ -152,7 +152,7 @@ class Saving:
         if "://" not in path and not os.path.exists(path):
             raise FileNotFoundError(f"`filepath` must exist. Received: filepath={path!r}")
         try:
-            with self._restored_on_failure(), warnings.catch_warnings():
+            with self._restored_on_failure(), warnings.catch_warnings(record=True) as shown:
                 _check_content(path)
                 if not skip_mismatch:  # otherwise Adam would start from zero, silently
                     warnings.filterwarnings("error", "Skipping variable loading for optimizer")
@@ -169,6 +169,10 @@ class Saving:
                 f"data_shape={self.data_shape}. Received: {path!r}, which doesn't "
                 f"fit: {reason:.300}"
             ) from error
+        for warning in shown:  # if the file doesn't fit, the error says so
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
 
     @contextlib.contextmanager
     def _restored_on_failure(self):

@@ -73,7 +73,9 @@ def check_range(interval: str, **arguments: float) -> None:
     for name, value in arguments.items():
         if not (_is_number(value) and above(value, low) and below(value, high)):
             expected = _RANGES.get(interval, f"lie in {interval}")
-            if _is_number(value) and value == high == math.inf:
+            if not _is_number(value):
+                expected = f"be a number and {expected}"
+            elif value == high == math.inf:
                 expected = "be finite"
             raise ValueError(f"`{name}` must {expected}. Received: {name}={value!r}")
 

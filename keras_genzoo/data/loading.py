@@ -193,7 +193,7 @@ def _tfds_builder(name: str) -> "tfds.core.DatasetBuilder":
     except tfds.core.DatasetNotFoundError as error:
         known = [*BUNDLED, *tfds.list_builders(with_community_datasets=False)]
         closest = difflib.get_close_matches(name, known)
-        hint = f" Did you mean one of {closest}?" if closest else ""
+        hint = f" Did you mean {' or '.join(map(repr, closest))}?" if closest else ""
         raise ValueError(
             f"`name` must be one of the bundled data sets {list(BUNDLED)} or a data set of "
             f"tensorflow-datasets, but it is not in tensorflow-datasets.{hint} "

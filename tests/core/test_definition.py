@@ -1,5 +1,7 @@
 """Models that are defined or compiled wrongly are told so in one sentence."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -86,6 +88,28 @@ def test_metrics_that_test_step_forgets():
 def test_arguments_that_are_not_stored():
     with pytest.raises(ValueError, match=r"must set an attribute for each.*'weight'"):
         Model().get_config()
+
+
+@pytest.mark.parametrize(
+    "name, message",
+    [
+        ("loss", "Autoencoder has no argument `loss`. Its arguments are data_shape, latent_dim, "),
+        ("encoders", "Autoencoder has no argument `encoders`. Did you mean `encoder`?"),
+    ],
+)
+def test_unknown_arguments(name, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        genzoo.Autoencoder((2,), 2, **{name: "mse"})
+
+
+@pytest.mark.parametrize("metrics", [None, [genzoo.metrics.PrecisionRecall()]])
+def test_metrics_names_are_those_of_the_list_of_evaluate(metrics):
+    model = genzoo.GAN((2,), penalty="r1")
+    assert model.metrics_names == []
+    model.compile(metrics=metrics)
+    values = model.evaluate(POINTS, verbose=0)
+    logs = model.evaluate(POINTS, verbose=0, return_dict=True)
+    assert dict(zip(model.metrics_names, values, strict=True)) == logs
 
 
 def test_mix_ins_come_first():

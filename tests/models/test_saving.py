@@ -140,6 +140,13 @@ def test_weights_of_another_model_are_refused(digits, other, tmp_path):
     refused(case, model, path, ValueError, r"weights of a GAN like this one.*Received: ")
 
 
+def test_a_refusal_is_one_error_without_warnings(digits, tmp_path, recwarn):
+    genzoo.VAE((8, 8, 1), 4).save_weights(tmp_path / "m.weights.h5")
+    with pytest.raises(ValueError, match="must hold the weights of a GAN like this one"):
+        CASES["GAN"].make().load_weights(tmp_path / "m.weights.h5")
+    assert not [str(w.message) for w in recwarn if w.category is UserWarning]
+
+
 def test_weights_of_other_shapes_are_refused(digits, tmp_path):
     path = tmp_path / "m.weights.h5"
     wide = genzoo.GAN((8, 8, 1), latent_dim=5)
@@ -185,6 +192,11 @@ def test_flipped_bits_are_refused(digits, name, tmp_path):
     )
 
 
+# Python's reader loses its place there (python/cpython#127847): an EOFError ends the loading.
+@pytest.mark.skipif(
+    (3, 12) <= sys.version_info < (3, 12, 9) or (3, 13) <= sys.version_info < (3, 13, 2),
+    reason="zipfile of this Python does not seek correctly",
+)
 def test_models_with_flipped_bits_are_refused(model, tmp_path, monkeypatch):
     path = tmp_path / "m.keras"
     model.save(path)
