@@ -123,7 +123,7 @@ def test_replicas_see_it(two_replicas):
 def test_bad_values_change_nothing():
     model = vae(0.5)
     for value in (-1.0, float("nan"), "much", keras.Variable(1.0), None):
-        with pytest.raises(ValueError, match="`beta` must be .*at least 0. Received"):
+        with pytest.raises(ValueError, match=r"`beta` must be .*at least 0\. Received"):
             model.beta = value
     with pytest.raises(ValueError, match="`beta` can't change between a number and a schedule"):
         model.beta = keras.optimizers.schedules.ExponentialDecay(1.0, 10, 0.5)
