@@ -5,7 +5,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import pytest
 import tensorflow as tf
-from contract.cases import CASES, QUICK
+from contract.cases import CASES, DISTINCT, QUICK
 
 from keras_genzoo import data
 
@@ -17,12 +17,13 @@ tf.config.set_logical_device_configuration(
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marks
 def pytest_collection_modifyitems(items):
-    """Marks the tests of a model of the contract as slow, except those of the quick ones."""
+    """Marks the tests of the contract's models: slow and exhaustive ones."""
     for item in items:
         values = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        if any(
-            isinstance(value, str) and value in CASES and value not in QUICK for value in values
-        ):
+        models = {value for value in values if isinstance(value, str) and value in CASES}
+        if models - DISTINCT and item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.exhaustive)
+        if models - QUICK:
             item.add_marker(pytest.mark.slow)
 
 

@@ -297,8 +297,8 @@ class Labels(Field):
         if _looks_like_labels(values) and num_examples in (None, len(values)):
             return
         raise ValueError(
-            f"`{argument}` must be omitted, or be labels of shape (n,), which this model ignores; "
-            "it has no use for a target. "
+            f"`{argument}` must be omitted, or be integer labels of shape (n,), which this model "
+            "ignores; it has no use for a target. "
             f"Received: {values.dtype} of shape {values.shape}"
         )
 
@@ -385,11 +385,12 @@ def _fits(size, wanted) -> bool:
 
 
 def _looks_like_labels(values) -> bool:
-    """Returns True for `(n,)`, and for integers `(n, 1)`."""
+    """Returns True for integers `(n,)` and `(n, 1)`, and for names `(n,)`."""
+    dtype = tf.as_dtype(values.dtype)
     rank = len(values.shape)  # an error for a tensor of unknown rank, which could be anything
-    return rank == 1 or (
-        rank == 2 and values.shape[1] == 1 and tf.as_dtype(values.dtype).is_integer
-    )
+    if rank == 1:
+        return not dtype.is_floating
+    return rank == 2 and values.shape[1] == 1 and dtype.is_integer
 
 
 def _remedy(argument, low, high) -> str:

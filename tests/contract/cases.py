@@ -300,3 +300,13 @@ QUICK = {
     "CycleGAN",
     "Translator of tests: two fields, two optimizers, three networks",
 }
+
+# What else has a step, a state or a sum over replicas of its own. The slow tests of the remaining
+# models are exhaustive tests; `contract.table` checks them too.
+DISTINCT = QUICK | {
+    "SparseAutoencoder",
+    "GAN, spectral normalization, minibatch standard deviation",
+    "DCGAN, adaptive augmentation, two critic steps",
+    "GauGAN, plain convolutions, with noise, L1, augmented, averaged",
+    "SuperResolution",
+}

@@ -40,7 +40,8 @@ def test_vectors_are_never_scaled():
         (Labels(3), np.array([0, 1, 2, 3]), r"must lie in \[0, 3\)"),
         (Labels(3), np.array([0, 1, 2]), r"shape \(4,\)"),
         (Labels(None), POINTS, r"no use for a target. Received: float32 of shape \(4, 2\)"),
-        (Labels(None), np.eye(4), r"must be omitted, or be labels of shape \(n,\)"),
+        (Labels(None), np.eye(4), r"must be omitted, or be integer labels of shape \(n,\)"),
+        (Labels(None), np.zeros(4), r"must be omitted.*Received: float64 of shape \(4,\)"),
         (Labels(None), np.array([1, 2]), "must be omitted"),
     ],
 )
