@@ -57,7 +57,7 @@ def test_noisy_images_may_leave_the_range():
 
 def test_absent_labels_are_ignored():
     field = Labels(None)
-    field.check(np.array([0, 900, -1, 2.5]), "y", 4)
+    field.check(np.array([0, 900, -1, 2]), "y", 4)
     field.check(np.array([[0], [9], [1], [3]]), "y", 4)  # as some of Keras's data sets have them
     field.check(None, "y", 4)
     assert field.absent and field.convert(np.array([1])) is None
