@@ -36,6 +36,7 @@ if __name__ == "__main__":  # before TensorFlow is imported, so that help and mi
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=5e-4, help="the first learning rate")
     parser.add_argument("--content-weight", type=float, default=100.0)
+    parser.add_argument("--upsampling", choices=("transposed", "nearest"), default="transposed")
     parser.add_argument("--picture", help="path of a PNG of test images")
     FLAGS = parser.parse_args()
 
@@ -87,10 +88,12 @@ def batches(job, pairs, flags):
 
 
 def build(name, job, source_shape, target_shape, flags):
-    options = {"content_weight": flags.content_weight}
+    unet = genzoo.networks.unet_generator(
+        source_shape, target_shape[-1], upsampling=flags.upsampling
+    )
     if job == "inpainting":
-        unet = genzoo.networks.unet_generator(source_shape, target_shape[-1])
-        options["generator"] = genzoo.networks.keep_known(unet)
+        unet = genzoo.networks.keep_known(unet)
+    options = {"content_weight": flags.content_weight, "generator": unet}
     if name == "l1":
         options |= {"adversarial_weight": 0.0}
     else:

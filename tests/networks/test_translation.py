@@ -10,8 +10,9 @@ from keras_genzoo import networks
 
 @pytest.mark.parametrize("shape", [(32, 32, 3), (33, 50, 1), (7, 5, 4), (1, 1, 2)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_unet_keeps_any_size(shape, channels):
-    network = networks.unet_generator(shape, channels, filters=(4, 8))
+@pytest.mark.parametrize("upsampling", ["transposed", "nearest"])
+def test_unet_keeps_any_size(shape, channels, upsampling):
+    network = networks.unet_generator(shape, channels, filters=(4, 8), upsampling=upsampling)
     for size in (shape[:2], (20, 9)):
         images = np.random.default_rng(0).random((2, *size, shape[-1]), "float32")
         result = network(images).numpy()
@@ -98,5 +99,7 @@ def test_noise_reaches_the_result():
 def test_bad_arguments():
     with pytest.raises(ValueError, match=r"`normalization` must be one of .*'layer'"):
         networks.unet_generator((16, 16, 1), 1, normalization="layer")
+    with pytest.raises(ValueError, match="`upsampling` must be one of"):
+        networks.unet_generator((16, 16, 1), 1, upsampling="bilinear")
     with pytest.raises(ValueError, match="`filters` must be a sequence of positive integers"):
         networks.patch_discriminator((16, 16, 1), filters=(0, 2))
