@@ -135,12 +135,20 @@ def batches(train, steps: int, test, names: tuple[str, str]):
     return Data(train, steps, test, tuple(fields), examples, targets)
 
 
+def unet(source_shape, target_shape, *_):
+    """Makes the arguments of a Pix2Pix whose images show no grid."""
+    import keras_genzoo as genzoo
+
+    network = genzoo.networks.unet_generator(source_shape, target_shape[-1], upsampling="nearest")
+    return {"generator": network}
+
+
 def inpainting(source_shape, target_shape, *_):
     """Makes the arguments of a Pix2Pix that keeps the pixels that are known."""
     import keras_genzoo as genzoo
 
-    unet = genzoo.networks.unet_generator(source_shape, target_shape[-1])
-    return {"generator": genzoo.networks.keep_known(unet)}
+    network = unet(source_shape, target_shape)["generator"]
+    return {"generator": genzoo.networks.keep_known(network)}
 
 
 def super_resolution(source, target):
@@ -165,6 +173,7 @@ RECIPES = {
         "model": "Pix2Pix",
         "data_name": "emoji",
         "data": functools.partial(pairs, reader="emoji"),
+        "arguments": unet,
         "epochs": 60,
         "batch_size": 16,
     },
@@ -172,6 +181,7 @@ RECIPES = {
         "model": "Pix2Pix",
         "data_name": "photo_patches",
         "data": functools.partial(pairs, reader="photo_patches", source="gray"),
+        "arguments": unet,
         "epochs": 10,
         "batch_size": 16,
     },
@@ -187,6 +197,7 @@ RECIPES = {
         "model": "Pix2Pix",
         "data_name": "photo_patches",
         "data": functools.partial(pairs, reader="photo_patches", source="edges"),
+        "arguments": unet,
         "epochs": 10,
         "batch_size": 16,
     },
@@ -218,6 +229,7 @@ RECIPES = {
         "model": "Pix2Pix",
         "data_name": "globe",
         "data": functools.partial(pairs, reader="globe"),
+        "arguments": unet,
         "epochs": 60,
         "batch_size": 8,
     },
