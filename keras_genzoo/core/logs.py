@@ -118,8 +118,10 @@ class Logs:
         """The names of all logs, in the order of the list that `evaluate` returns."""
         if not self.compiled:
             return []
-        names = [*self._step_logs()]
-        names += [name for metric in self.generative_metrics for name in metric.nan_logs]
+        # Without any result: Keras reads all properties when it saves, on one worker alone.
+        names = [*self._trackers, *(metric.name for metric in self.data_metrics)]
+        for metric in self.generative_metrics:
+            names += metric.log_names or (metric.name,)
         ordered = keras_internals.in_order_of_metrics(self, dict(zip(names, names, strict=True)))
         return [ordered] if isinstance(ordered, str) else ordered
 
