@@ -113,7 +113,7 @@ def test_metrics_names_are_those_of_the_list_of_evaluate(metrics):
 
 
 def test_properties_compute_no_metric(monkeypatch):
-    """Keras reads them when it saves: on one of several workers, which would wait for the others."""
+    """Keras reads them when it saves: on one worker alone, which would wait for the others."""
     model = genzoo.GAN((2,))
     model.compile(metrics=[genzoo.metrics.PrecisionRecall()])
 
