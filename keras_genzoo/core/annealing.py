@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import types
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -20,14 +23,16 @@ class Annealed:
 
     It may also be a `keras.optimizers.schedules.LearningRateSchedule`, which is evaluated at the
     number of training steps so far. Pass a schedule to the constructor: it can't be exchanged for a
-    number later, nor a number for a schedule. Only its value at step 0 is checked.
+    number later, nor a number for a schedule, nor a compiled schedule for another. Only its value
+    at step 0 is checked.
 
     Args:
         interval: The numbers that it may be, such as `"[0, inf)"`.
+        check: A function of the object and a number, which raises if the object can't have it.
     """
 
-    def __init__(self, interval: str):
-        self.interval = interval
+    def __init__(self, interval: str, check: Callable[[Any, float], None] | None = None):
+        self.interval, self.check = interval, check
 
     def __set_name__(self, owner, name):
         self.name, self.key = name, f"_annealed_{name}"
@@ -50,28 +55,47 @@ class Annealed:
         is_schedule = isinstance(value, keras.optimizers.schedules.LearningRateSchedule)
         number = float(value(0)) if is_schedule else value
         check_range(self.interval, **{self.name: number})
+        if self.check is not None:
+            self.check(instance, number)
         if self.key not in vars(instance):
             # A namespace, because Keras would save a variable.
-            vars(instance)[self.key] = types.SimpleNamespace(value=value, variable=None, steps=0)
+            vars(instance)[self.key] = types.SimpleNamespace(
+                value=value, variable=None, steps=0, model=None
+            )
         state = vars(instance)[self.key]
         if callable(state.value) != is_schedule:
             raise ValueError(
                 f"`{self.name}` can't change between a number and a schedule. "
                 f"Received: {value!r:.80}"
             )
+        if is_schedule and state.variable is not None and value is not state.value:
+            raise ValueError(
+                f"`{self.name}` can't change to another schedule once the model is compiled. "
+                f"Received: {value!r:.80}"
+            )
         state.value = value
         if state.variable is not None:
             state.variable.assign(number)
 
-    def prepare(self, instance, steps) -> None:
+    def prepare(self, instance, steps, model) -> None:
         """Makes the attribute of an object ready to be read in a compiled step.
 
         Args:
             instance: The object.
             steps: The variable that counts the training steps, for schedules.
+            model: The model that takes the steps. Several may share a number, but not a schedule.
         """
         state = vars(instance)[self.key]
-        state.steps = steps
+        other = None if state.model is None else state.model()
+        if other not in (None, model):
+            if callable(state.value):
+                raise ValueError(
+                    f"`{self.name}` follows the steps of one model: make a "
+                    f"{type(instance).__name__} with a schedule for each model. "
+                    "Received: one in two models"
+                )
+            return  # its variable is in the other's compiled steps
+        state.steps, state.model = steps, weakref.ref(model)
         # Not before: several workers must be connected before the first variable is made.
         state.variable = tf.Variable(
             float(state.value(0)) if callable(state.value) else state.value,
@@ -92,7 +116,24 @@ def stored_value(owner, name: str):
     return vars(owner)[f"_annealed_{name}"].value if name in names else getattr(owner, name)
 
 
-def prepare_annealing(owner, steps) -> None:
+def prepare_annealing(owner, steps, model) -> None:
     """Makes all annealed attributes of an object ready; see `Annealed.prepare`."""
     for attribute in annealed_of(owner):
-        attribute.prepare(owner, steps)
+        attribute.prepare(owner, steps, model)
+    if isinstance(owner, Settled):
+        vars(owner)["_settled"] = True
+
+
+class Settled:
+    """A part of a model whose other settings can't be changed once a model is compiled with it."""
+
+    def __setattr__(self, name, value):
+        is_annealed = name in [attribute.name for attribute in annealed_of(self)]
+        is_argument = name in inspect.signature(type(self)).parameters and not is_annealed
+        if is_argument and vars(self).get("_settled"):
+            raise AttributeError(
+                f"`{name}` can't be changed once a model is compiled, whose steps have the old "
+                f"value: make another {type(self).__name__}, and another model. "
+                f"Received: {name}={value!r:.80}"
+            )
+        super().__setattr__(name, value)

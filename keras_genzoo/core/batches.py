@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo.core.fields import Field, densify
+from keras_genzoo.core.fields import Field, densify, refuse_masked
 
 
 def yields_batches(data) -> bool:
@@ -45,6 +45,75 @@ def first_batch(data) -> tuple:
             yield tuple(parts_of(batch))
 
     return first, again()
+
+
+def like_the_first(data, first: list, argument: str):
+    """Returns data whose batches must be like the first one, to which Keras would cast them.
+
+    TensorFlow's data sets, whose `element_spec` holds for all batches, are returned as they are.
+
+    Args:
+        data: What yields batches.
+        first: The parts of the first batch.
+        argument: The name of the user's argument, for the error.
+    """
+    if isinstance(data, (tf.data.Dataset, tf.distribute.DistributedDataset)):
+        return data
+    check = functools.partial(_check_likeness, [_form(part)[1:] for part in first], argument)
+    if isinstance(data, keras.utils.PyDataset):
+        return _Checked(data, check)
+    return (check(batch) for batch in data)
+
+
+def _check_likeness(forms: list, argument: str, batch):
+    """Returns a batch if its parts have these kinds of numbers and shapes of examples."""
+    parts = parts_of(batch)
+    for part in parts:
+        refuse_masked(part, argument)
+    received = [_form(part) for part in parts]
+    if [form[1:] for form in received] != forms or len({size for size, _, _ in received}) > 1:
+        wanted = " and ".join(f"{kind} of shape {('n', *shape)}" for kind, shape in forms)
+        found = " and ".join(f"{kind} of shape {(size, *shape)}" for size, kind, shape in received)
+        raise ValueError(
+            f"`{argument}` must yield batches like its first one, {wanted}. Received: later {found}"
+        )
+    return batch
+
+
+def _form(part) -> tuple:
+    """Returns the number of examples of a part of a batch, the kind of its numbers, and a shape."""
+    if not hasattr(part, "shape") or not hasattr(part, "dtype"):
+        part = np.asarray(part)
+    size, *shape = part.shape
+    dtype = tf.as_dtype(part.dtype)
+    is_label = dtype.is_integer and dtype != tf.uint8
+    return (
+        size,
+        "floats" if dtype.is_floating else "integers" if is_label else dtype.name,
+        (*shape,),
+    )
+
+
+class _Checked(keras.utils.PyDataset):
+    """A `PyDataset` whose batches are checked as they are read."""
+
+    def __init__(self, data, check):
+        defaults = {"workers": 1, "use_multiprocessing": False, "max_queue_size": 10}
+        super().__init__(**{name: getattr(data, name, value) for name, value in defaults.items()})
+        self.data, self.check = data, check
+
+    @property
+    def num_batches(self):
+        return self.data.num_batches
+
+    def __getitem__(self, index):
+        return self.check(self.data[index])
+
+    def on_epoch_begin(self):
+        self.data.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self.data.on_epoch_end()
 
 
 def over_data_sets(verb: Callable) -> Callable:
@@ -94,6 +163,7 @@ def _all_batches(data):
 
 
 RECEIVED = "Received: other values in a batch"
+UNLIKE = re.compile(r"`[^`]+` must (yield batches like|not be a masked array).*")
 REFUSED = re.compile(rf"(`[^`]+` must (?:(?!`).)*? {RECEIVED})\D*(\d+)")
 
 
@@ -114,7 +184,7 @@ class BatchCheck:
             aggregation=tf.VariableAggregation.SUM,
         )
 
-    def convert(self, field: Field, values, steps, in_xla: bool) -> tf.Tensor | None:
+    def convert(self, field: Field, values, steps, in_xla: bool, size=None) -> tf.Tensor | None:
         """Converts the values of a field for a step, and refuses them if they do not fit.
 
         Args:
@@ -122,12 +192,16 @@ class BatchCheck:
             values: Its part of a batch, or `None`.
             steps: The number of training steps so far, for the error.
             in_xla: Whether XLA compiles the step.
+            size: The number of examples in the other parts of the batch, if there are others.
         """
         if values is None or field.ignores(values):
             return field.convert(values)
         values = field.with_shape(values)
-        assertions = []
-        for condition, message in field.conditions(values):
+        assertions, conditions = [], [*field.conditions(values)]
+        if size is not None:  # one example would be broadcast
+            message = f"`{field.name}` must hold as many examples as the rest of a batch."
+            conditions.append((tf.shape(values)[0] == size, message))
+        for condition, message in conditions:
             holds = tf.reduce_all(condition)
             if in_xla:
                 self._count(holds, message)
@@ -156,7 +230,10 @@ class BatchCheck:
         """Turns the error of a refused batch into one sentence."""
         try:
             yield
-        except tf.errors.InvalidArgumentError as error:
+        except tf.errors.OpError as error:
+            found = UNLIKE.search(str(error))
+            if found:
+                raise ValueError(found.group()) from None
             found = REFUSED.search(str(error))
             if not found:
                 raise

@@ -205,8 +205,9 @@ class Compiling:
         for generator in keras_internals.seed_generators(self):
             keras_internals.differ_by_replica(generator)
         steps = getattr(self, next(iter(chosen))).iterations
-        for part in (self, *vars(self).values()):
-            prepare_annealing(part, steps)
+        parts = (self, *vars(self).values(), *flatten_layers(self))
+        for part in {id(part): part for part in parts}.values():
+            prepare_annealing(part, steps, self)
         self.build_metrics()
 
     def _given_optimizers(self, optimizers):

@@ -222,6 +222,13 @@ class Images(Vectors):
                 f"{_remedy(argument, low, high)}. Received: floats in [{low:g}, {high:g}]"
             )
 
+    def conditions(self, tensor):
+        if self.bounded or not tensor.dtype.is_floating:
+            yield from super().conditions(tensor)
+        else:
+            near = (tensor >= -NOISE) & (tensor <= 1 + NOISE)  # false for NaN
+            yield near, f"`{self.name}` must be images in [0, 1] with noise."
+
     def of_any_size(self):
         field = copy.copy(self)
         field.shape = (None, None, self.shape[-1])
@@ -273,6 +280,7 @@ class Labels(Field):
                 f"`{argument}` must hold the labels of a conditional model, integers in "
                 f"[0, {self.num_classes}). Received: {argument}=None"
             )
+        refuse_masked(values, argument)
         values = np.asarray(values)
         if num_examples == 0 or values.size == 0:
             raise ValueError(f"`{argument}` must hold at least one label. Received: none")
@@ -469,11 +477,7 @@ def _spec_of(values, argument, name) -> tf.TensorSpec:
     if values is None:
         raise ValueError(f"`{argument}` is missing: the model needs its {name}. Received: None")
     is_array = hasattr(values, "shape") and hasattr(values, "dtype")
-    if isinstance(values, np.ma.MaskedArray):
-        raise ValueError(
-            f"`{argument}` must not be a masked array, whose masked values would be trained on: "
-            f"fill it first (`{argument}.filled(value)`). Received: a masked array"
-        )
+    refuse_masked(values, argument)
     if not is_array or isinstance(values, tf.RaggedTensor):
         is_dict = isinstance(values, dict)
         keys = f" of keys {sorted(values)} (tfds: `as_supervised=True`)" if is_dict else ""
@@ -488,6 +492,15 @@ def _spec_of(values, argument, name) -> tf.TensorSpec:
     except TypeError as error:
         raise ValueError(f"`{argument}` must be floats. Received: dtype {values.dtype}") from error
     return tf.TensorSpec(tuple(values.shape), dtype)
+
+
+def refuse_masked(values, argument: str) -> None:
+    """Raises if an array is masked: its masked values would be used."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise ValueError(
+            f"`{argument}` must not be a masked array, whose masked values would be used: "
+            f"fill it first (`{argument}.filled(value)`). Received: a masked array"
+        )
 
 
 def _check_number(received, expected, argument):

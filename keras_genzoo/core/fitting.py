@@ -8,7 +8,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genzoo.core import keras_internals
-from keras_genzoo.core.batches import first_batch, is_endless, parts_of, yields_batches
+from keras_genzoo.core.batches import (
+    first_batch,
+    is_endless,
+    like_the_first,
+    parts_of,
+    yields_batches,
+)
 from keras_genzoo.core.fields import densify, in_order_of_rows
 from keras_genzoo.core.fit_warnings import warn_of_scales, with_nan_warning
 from keras_genzoo.core.optimizers import (
@@ -64,17 +70,15 @@ class Fitting:
         arguments = call.arguments
         _refuse_weights(arguments)
         prepare_callbacks(self, arguments.get("callbacks"))
+        _refuse_endless(x, arguments.get("steps_per_epoch"), "steps_per_epoch")
         x, y = self.check_training_data(x, y, batch_size)
-        if arguments.get("steps_per_epoch") is None and is_endless(x):
-            raise ValueError(
-                "`steps_per_epoch` must be given with an endless data set, such as one of "
-                "`repeat()`: its first epoch would never end. Received: steps_per_epoch=None"
-            )
         if self.normalize and not self.standardization.adapted:
             self.standardization.adapt(x)
         x = warn_of_scales(self, x)
         arguments |= {"x": x, "y": y}
         if arguments.get("validation_data") is not None:
+            steps = arguments.get("validation_steps")
+            _refuse_endless(arguments["validation_data"], steps, "validation_steps")
             size = arguments.get("validation_batch_size") or batch_size
             arguments["validation_data"] = self._check_validation_data(
                 arguments["validation_data"], size
@@ -97,6 +101,7 @@ class Fitting:
             self._check_scope()
             call = inspect.signature(super().evaluate).bind(x, y, batch_size, *args, **kwargs)
             _refuse_weights(call.arguments)
+            _refuse_endless(x, call.arguments.get("steps"), "steps")
             x, y = self._check_batches(x, y, batch_size, "x")
             prepare_callbacks(self, call.arguments.get("callbacks"))
         self.evaluation_noise.reset()
@@ -183,7 +188,7 @@ class Fitting:
         size = self._check_parts(parts, name)
         if training:
             self._check_batch_size(size)
-        return x, None
+        return like_the_first(x, parts, name), None
 
     def _check_arrays(self, parts, batch_size, name, training):
         """Checks the parts of arrays of data; returns `x` and `y` to be passed on."""
@@ -260,6 +265,14 @@ class Fitting:
 def _to_float(value):
     """Converts a scalar to a float, which Keras does from 3.15 on."""
     return float(value) if np.ndim(value) == 0 else value
+
+
+def _refuse_endless(data, steps, argument):
+    if steps is None and is_endless(data):
+        raise ValueError(
+            f"`{argument}` must be given with an endless data set, such as one of `repeat()`, "
+            f"whose batches never end. Received: {argument}=None"
+        )
 
 
 def _refuse_weights(arguments: dict) -> None:

@@ -167,6 +167,13 @@ class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeF
                 f"Its arguments are {', '.join(named)}"
             )
 
+        dtype, policy = keywords.get("dtype"), keras.config.dtype_policy().name
+        if isinstance(dtype, str) and dtype != policy:
+            raise ValueError(
+                "`dtype` must be left out, because it would not reach the networks: call "
+                f"`keras.config.set_dtype_policy({dtype!r})` before. Received: dtype={dtype!r}"
+            )
+
     def __setattr__(self, name, value):
         is_argument = name in type(self).__signature__.parameters and name not in KERAS_OWN
         if is_argument and name in vars(self) and self.compiled:
@@ -222,12 +229,14 @@ class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeF
         given = dict(zip(fields, parts, strict=False))
         optimizer = getattr(self, next(iter(self.players)), None)
         steps = 0 if optimizer is None else tf.convert_to_tensor(optimizer.iterations)
-        return tuple(
-            self.batch_check.convert(field, given.get(field), steps, in_xla=self.compiles_by_xla)
-            if field in fields
-            else None
-            for field in self.fields
-        )
+        tensors, size = {}, None
+        for field in fields:
+            tensors[field] = self.batch_check.convert(
+                field, given.get(field), steps, in_xla=self.compiles_by_xla, size=size
+            )
+            if size is None and tensors[field] is not None:
+                size = tf.shape(tensors[field])[0]
+        return tuple(tensors.get(field) for field in self.fields)
 
     def split(self, batch: tuple, parts: int) -> list[tuple]:
         """Splits a batch into parts of fresh examples; see `replicas.split_global_batch`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import numbers
 import random
 
 import keras
@@ -70,6 +71,10 @@ class Sampling:
     def sample_with(self, num_samples, labels, seed, **options) -> np.ndarray:
         """Checks the arguments of `sample`, and draws with options of the model's `draw`."""
         seed = random.SystemRandom().randrange(2**31 - 1) if seed is None else check_seed(seed)
+        if isinstance(num_samples, numbers.Integral) and num_samples >= 2**31:
+            raise ValueError(
+                f"`num_samples` must be below 2**31. Received: num_samples={num_samples}"
+            )
         if num_samples is not None and np.ndim(labels) == 0 and labels is not None:
             labels = np.full(check_positive_int(num_samples, "num_samples"), labels)
         elif labels is not None and np.ndim(labels) == 0:

@@ -20,7 +20,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     on one replica, and sums once in each direction on several.
 
     What the fused operation does not support is left to Keras: masks, renormalization (Keras 3.14
-    and later), float64, and an `axis` other than the last.
+    and later), weights of other types than float32, float64, and an `axis` other than the last.
 
     Reference: Ioffe & Szegedy, Batch Normalization: Accelerating Deep Network Training by Reducing
     Internal Covariate Shift, ICML 2015.
@@ -33,7 +33,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         is_last_axis = self.axis in (-1, len(inputs.shape) - 1)
         renorm = getattr(self, "renorm", False)  # Keras 3.14 and later
         is_plain = is_last_axis and mask is None and not renorm
-        if not (training and self.trainable and is_plain and inputs.dtype.name in _FUSED_DTYPES):
+        is_fused = inputs.dtype.name in _FUSED_DTYPES and self.variable_dtype == "float32"
+        if not (training and self.trainable and is_plain and is_fused):
             return super().call(inputs, training=training, mask=mask)
         channels = tf.ones_like(self.moving_mean)
         gamma = tf.convert_to_tensor(self.gamma) if self.scale else channels
@@ -52,9 +53,16 @@ class BatchNormalization(keras.layers.BatchNormalization):
         images = inputs
         if len(inputs.shape) != 4:
             images = tf.reshape(inputs, (-1, 1, 1, channels))
+        # XLA takes the variance as the mean of squares minus the square of the mean. Around the
+        # mean of the first example, they do not cancel.
+        first = images[:1]
+        count = tf.cast(tf.size(first) // channels, images.dtype)
+        origin = tf.math.divide_no_nan(tf.reduce_sum(first, (0, 1, 2)), count)
+        origin = tf.stop_gradient(origin)
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            images, gamma, beta, epsilon=self.epsilon
+            images - origin, gamma, beta, epsilon=self.epsilon
         )
+        mean += tf.cast(origin, mean.dtype)
         if images is not inputs:
             outputs = tf.ensure_shape(tf.reshape(outputs, shape), inputs.shape)
         # The operation divides by n - 1, Keras by n.

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_genzoo.core.annealing import Settled
 from keras_genzoo.core.replicas import global_mean, sum_over_replicas
 from keras_genzoo.core.validation import check_range, resolve
 from keras_genzoo.layers.standardization import Standardization
@@ -64,7 +65,7 @@ class BernoulliLikelihood(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
-class GaussianLikelihood(keras.layers.Layer):
+class GaussianLikelihood(Settled, keras.layers.Layer):
     """Independent Gaussians whose means are the decoder's output.
 
     They share one standard deviation σ. No gradient trains it: σ² is the mean squared error, at

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from keras_genzoo.core.validation import check_network, check_range, resolve
+from keras_genzoo.core.annealing import Annealed, Settled, stored_value
+from keras_genzoo.core.validation import check_network, resolve
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
@@ -27,7 +28,7 @@ def l2(target: tf.Tensor, translation: tf.Tensor) -> tf.Tensor:
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
-class FeatureLoss(keras.layers.Layer):
+class FeatureLoss(Settled, keras.layers.Layer):
     """The mean squared error of the features that a network finds in two images.
 
     The network stays as it is: it is not trained.
@@ -49,11 +50,12 @@ class FeatureLoss(keras.layers.Layer):
     Super-Resolution, ECCV 2016.
     """
 
+    weight, pixel_weight = Annealed("[0, inf)"), Annealed("[0, inf)")
+
     def __init__(
         self, network: keras.Model, weight: float = 1.0, pixel_weight: float = 0.0, **kwargs
     ):
         super().__init__(**{"dtype": "float32", "trainable": False, **kwargs})
-        check_range("[0, inf)", weight=weight, pixel_weight=pixel_weight)
         self.network, self.weight, self.pixel_weight = network, weight, pixel_weight
         self.network.trainable = False
         self.built = True
@@ -77,13 +79,15 @@ class FeatureLoss(keras.layers.Layer):
 
     def get_config(self):
         network = keras.saving.serialize_keras_object(self.network)
-        weights = {"weight": self.weight, "pixel_weight": self.pixel_weight}
+        weights = {
+            name: keras.saving.serialize_keras_object(stored_value(self, name))
+            for name in ("weight", "pixel_weight")
+        }
         return {**super().get_config(), "network": network, **weights}
 
     @classmethod
     def from_config(cls, config):
-        config = {**config, "network": keras.saving.deserialize_keras_object(config["network"])}
-        return cls(**config)
+        return cls(**keras.saving.deserialize_keras_object(config))
 
 
 def feature_matching(target_outputs: Sequence, outputs: Sequence) -> tf.Tensor:

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_genzoo.core.annealing import Annealed, stored_value
+from keras_genzoo.core.annealing import Annealed, Settled, stored_value
 from keras_genzoo.core.replicas import sum_over_replicas
 from keras_genzoo.core.validation import check_range, resolve
 
@@ -17,7 +17,7 @@ POINTS = ("interpolates", "real", "fake", "perturbed_real")
 
 
 @keras.saving.register_keras_serializable("keras_genzoo")
-class GradientPenalty:
+class GradientPenalty(Settled):
     """A penalty on the norm of the critic's gradient, `weight` (‖∇D(x̂)‖₂ - `target`)².
 
     The norm is taken over all axes but the batch. The argument `at` chooses the points x̂. Models

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_genzoo.core.fields import images_to_float
+from keras_genzoo.core.fields import images_to_float, refuse_masked
 from keras_genzoo.core.replicas import place_in_global_batch
 
 BATCH_SIZE = 256  # the number of examples that pass through a feature extractor at once
@@ -219,6 +219,7 @@ class GenerativeMetric(keras.metrics.Metric):
                 raise ValueError(
                     f"`{name}` must be an array (n, ...). Received: {name}={data!r:.50}"
                 )
+            refuse_masked(data, name)
             if not tf.is_symbolic_tensor(data):
                 self._check_image_range(name, data)
 

@@ -22,6 +22,14 @@ from keras_genzoo.layers.image_pool import ImagePool
 from keras_genzoo.networks.discriminator_view import DiscriminatorView
 
 
+def _check_identity(model, weight):
+    if weight != 0 and model.a_shape != model.b_shape:
+        raise ValueError(
+            "`identity_weight` must be 0 if the channels of the two kinds of images differ. "
+            f"Received: identity_weight={weight!r}, {model.a_shape} and {model.b_shape}"
+        )
+
+
 @keras.saving.register_keras_serializable("keras_genzoo")
 class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
     """Two generators that translate between two kinds of images, a and b, without pairs.
@@ -82,7 +90,7 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
     generated_pairs = ("a", "b")
 
     cycle_weight = Annealed("[0, inf)")
-    identity_weight = Annealed("[0, inf)")
+    identity_weight = Annealed("[0, inf)", _check_identity)
 
     def __init__(
         self,
@@ -124,11 +132,6 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
         if identity_weight is None:
             identity_weight = 0.5 * self.cycle_weight if same_channels else 0.0
         self.identity_weight = identity_weight
-        if not same_channels and self.identity_weight != 0:
-            raise ValueError(
-                "`identity_weight` must be 0 if the channels of the two kinds of images differ. "
-                f"Received: identity_weight={identity_weight!r}, {self.a_shape} and {self.b_shape}"
-            )
 
     def _set_networks(self, direction, source, target, generator, discriminator):
         """Sets and checks the given or default networks that make and score one kind of images."""

@@ -15,6 +15,14 @@ from keras_genzoo.models.paired_translation import PairedTranslation
 from keras_genzoo.serving.endpoints import Endpoint
 
 
+def _check_features(model, weight):
+    if weight != 0 and not model.matches_features:
+        raise ValueError(
+            "`feature_weight` must stay 0 in a model that was made with 0. "
+            f"Received: feature_weight={weight!r}"
+        )
+
+
 @keras.saving.register_keras_serializable("keras_genzoo")
 class GauGAN(PairedTranslation):
     """A GAN that makes images from label maps, which modulate each normalization of its generator.
@@ -80,7 +88,7 @@ class GauGAN(PairedTranslation):
 
     directions = {"translate": ("generator", "label_map", "target")}
 
-    feature_weight = Annealed("[0, inf)")
+    feature_weight = Annealed("[0, inf)", _check_features)
 
     def __init__(
         self,
@@ -108,7 +116,8 @@ class GauGAN(PairedTranslation):
             validation.check_positive_int(latent_dim, "latent_dim")
         self.latent_dim = latent_dim
         self.set_losses(loss, content_loss, adversarial_weight, content_weight, penalty)
-        self.feature_weight, self.matches_features = feature_weight, feature_weight != 0
+        self.matches_features = feature_weight != 0
+        self.feature_weight = feature_weight
         self.set_networks(generator, discriminator, augmentation, ema_half_life)
 
     def default_generator(self) -> keras.Model:

@@ -140,6 +140,65 @@ def test_weights_of_sparsity_take_effect():
     assert second == pytest.approx(first / 4, rel=1e-5)
 
 
+def test_two_models_share_a_penalty():
+    """Its new weight takes effect in the steps of both."""
+    penalty = genzoo.losses.GradientPenalty(1.0, at="real", target=0.0)
+    models = [genzoo.GAN((2,), penalty=penalty) for _ in range(2)]
+    seen = []
+    for model in models:
+        model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.0))
+        model.fit(POINTS, batch_size=64, verbose=0)
+    for penalty.weight in (2.0, 6.0):
+        logs = [m.evaluate(POINTS, batch_size=64, verbose=0, return_dict=True) for m in models]
+        seen.append([log["gradient_penalty"] for log in logs])
+    np.testing.assert_allclose(seen[1], 3 * np.array(seen[0]), rtol=1e-5)
+
+
+def test_schedules_belong_to_one_model_and_stay():
+    constant = keras.optimizers.schedules.PiecewiseConstantDecay([10], [5.0, 5.0])
+    other = keras.optimizers.schedules.PiecewiseConstantDecay([10], [1.0, 1.0])
+    first = penalised(constant)
+    first.compile()
+    second = genzoo.GAN((2,), penalty=first.penalty)
+    with pytest.raises(ValueError, match="`weight` follows the steps of one model"):
+        second.compile()
+    with pytest.raises(ValueError, match="`weight` can't change to another schedule"):
+        first.penalty.weight = other
+    first.penalty.weight = constant
+
+
+def test_parts_cannot_change_after_compile():
+    model = penalised()
+    with pytest.raises(AttributeError, match=r"`target` can't be changed.*GradientPenalty"):
+        model.penalty.target = 1.0
+    vae = genzoo.VAE((2,), 2, likelihood=genzoo.layers.GaussianLikelihood(1.0))
+    vae.compile()
+    with pytest.raises(AttributeError, match="`stddev` can't be changed"):
+        vae.likelihood.stddev = 0.1
+    shapes = ((16, 16, 1), (16, 16, 3))
+    with pytest.raises(ValueError, match="`identity_weight` must be 0 if the channels"):
+        genzoo.CycleGAN(*shapes).identity_weight = 1.0
+    with pytest.raises(ValueError, match="`feature_weight` must stay 0"):
+        genzoo.GauGAN((16, 16, 3), 2, feature_weight=0.0).feature_weight = 1.0
+
+
+def test_the_weight_of_features_takes_effect():
+    features = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)])
+    loss = genzoo.losses.FeatureLoss(features)
+    network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Dense(1, "sigmoid")])
+    scores = [keras.Input((8, 8, 1)), keras.Input((8, 8, 1))]
+    judge = keras.Model(scores, keras.layers.Dense(1)(keras.layers.Concatenate()(scores)))
+    model = genzoo.Pix2Pix((8, 8, 1), generator=network, discriminator=judge, content_loss=loss)
+    model.compile()
+    images = np.random.default_rng(0).random((4, 8, 8, 1), "float32")
+    errors = []
+    for loss.weight in (1.0, 3.0):
+        logs = model.evaluate(images, images, verbose=0, return_dict=True)
+        errors.append(logs["content_loss"])
+    assert errors[1] == pytest.approx(3 * errors[0], rel=1e-5)
+    assert loss.get_config()["weight"] == 3.0
+
+
 def test_other_arguments_cannot_change_after_compile():
     """A compiled step would keep the old value, silently."""
     model = penalised()

@@ -50,10 +50,71 @@ def test_few_examples_are_one_batch():
     assert model.optimizer.iterations == 1
 
 
+class Listed(keras.utils.PyDataset):
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return self.batches[index]
+
+
+FIRST = IMAGES[:8]
+UNLIKE = {
+    "another type": [((FIRST * 255).astype("uint8"),), (FIRST,)],
+    "another size": [(FIRST,), (FIRST[:, :5],)],
+    "one target": [(FIRST, FIRST), (FIRST, FIRST[:1])],
+    "no target": [(FIRST, FIRST), (FIRST,)],
+    "a mask": [(FIRST,), (np.ma.array(FIRST, mask=FIRST > 0.5),)],
+}
+
+
+@pytest.mark.parametrize("batches", UNLIKE.values(), ids=UNLIKE)
+@pytest.mark.parametrize("kind", [Listed, lambda batches: (batch for batch in batches)])
+def test_later_batches_are_like_the_first(kind, batches):
+    """Keras casts to the type of the first batch: floats to uint8, and labels to integers."""
+    model = genzoo.ConvolutionalAutoencoder((6, 5, 1), 2, (4,))
+    model.compile()
+    for method in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match=r"`x` must .*Received: ") as error:
+            method(kind(batches), verbose=0)
+        assert "\n" not in str(error.value)
+    model.fit(kind([(FIRST, FIRST), (FIRST[:3], FIRST[:3])]), verbose=0)
+
+
+def test_a_later_target_of_one_example_is_not_broadcast():
+    batches = UNLIKE["one target"]
+    spec = tf.TensorSpec((None, 6, 5, 1))
+    data = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=(spec, spec))
+    model = genzoo.ConvolutionalAutoencoder((6, 5, 1), 2, (4,))
+    model.compile()
+    with pytest.raises(ValueError, match="`target` must hold as many examples as the rest of a"):
+        model.fit(data, verbose=0)
+
+
+def test_masked_labels_are_refused():
+    masked = np.ma.array(LABELS, mask=LABELS == 2)
+    model = conditional_vae()
+    model.compile()
+    for call in (lambda: model.fit(IMAGES, masked), lambda: model.sample(labels=masked)):
+        with pytest.raises(ValueError, match="must not be a masked array"):
+            call()
+    points = IMAGES.reshape(64, -1)
+    with pytest.raises(ValueError, match="`generated` must not be a masked array"):
+        genzoo.metrics.FrechetDistance().update_state(points, np.ma.array(points))
+
+
 def test_an_endless_data_set_needs_a_number_of_steps():
     model = genzoo.Autoencoder((6, 5, 1), 2, (4,))
     model.compile()
     batches = tf.data.Dataset.from_tensor_slices(IMAGES).batch(16).repeat()
+    with pytest.raises(ValueError, match="`steps` must be given with an endless"):
+        model.evaluate(batches, verbose=0)
+    with pytest.raises(ValueError, match="`validation_steps` must be given with an endless"):
+        model.fit(IMAGES, validation_data=batches, verbose=0)
     with pytest.raises(ValueError, match="`steps_per_epoch` must be given with an endless"):
         model.fit(batches, verbose=0)
     model.fit(batches, steps_per_epoch=3, verbose=0)

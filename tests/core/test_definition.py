@@ -102,6 +102,12 @@ def test_unknown_arguments(name, message):
         genzoo.Autoencoder((2,), 2, **{name: "mse"})
 
 
+def test_a_dtype_would_not_reach_the_networks():
+    with pytest.raises(ValueError, match=r"set_dtype_policy\('mixed_bfloat16'\)` before"):
+        genzoo.GAN((2,), dtype="mixed_bfloat16")
+    genzoo.GAN((2,), dtype="float32")
+
+
 @pytest.mark.parametrize("metrics", [None, [genzoo.metrics.PrecisionRecall()]])
 def test_metrics_names_are_those_of_the_list_of_evaluate(metrics):
     model = genzoo.GAN((2,), penalty="r1")

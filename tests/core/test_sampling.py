@@ -21,6 +21,12 @@ def gan(num_classes=None):
     return genzoo.GAN((2,), 3, num_classes=num_classes, **parts)
 
 
+@pytest.mark.parametrize("count", [2**31, 10**30])
+def test_numbers_that_no_tensor_holds(count):
+    with pytest.raises(ValueError, match=r"`num_samples` must be below 2\*\*31"):
+        gan().sample(count)
+
+
 @pytest.mark.parametrize("count", [1, 256, 257, 600])
 @pytest.mark.parametrize("num_classes", [None, 3])
 def test_served_samples_are_those_of_python(count, num_classes, tmp_path):

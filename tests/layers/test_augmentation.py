@@ -166,7 +166,7 @@ def test_bad_policy(policy):
 
 @pytest.mark.parametrize("probability", [-0.1, 1.1, float("nan"), "a"])
 def test_bad_probability(probability):
-    with pytest.raises(ValueError, match=r"`probability` must lie in \[0, 1\]. Received: "):
+    with pytest.raises(ValueError, match=r"`probability` must .*lie in \[0, 1\]. Received: "):
         DifferentiableAugmentation(probability=probability)
 
 
@@ -293,7 +293,7 @@ def test_an_infinite_half_life_keeps_the_noise():
 )
 def test_bad_arguments_of_instance_noise(options):
     name = next(iter(options))
-    with pytest.raises(ValueError, match=rf"`{name}` must be positive. Received: {name}="):
+    with pytest.raises(ValueError, match=rf"`{name}` must .*be positive. Received: {name}="):
         InstanceNoise(**options)
 
 

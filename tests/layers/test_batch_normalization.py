@@ -111,6 +111,31 @@ def test_half_precision(dtype):
     assert layer.moving_variance.dtype == "float32"
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("shape", [(64, 3), (8, 4, 4, 3)], ids=len)
+def test_far_from_zero(shape, compiled):
+    """XLA takes the variance as a difference of squares, which here have six digits in common."""
+    layer, x = built(BatchNormalization, shape), data(shape, mean=3000.0)
+    layer.set_weights([np.ones(3), np.zeros(3), np.zeros(3), np.ones(3)])
+    normalize = tf.function(lambda x: layer(x, training=True), jit_compile=compiled)
+    axes = tuple(range(len(shape) - 1))
+    exact = x.astype("float64")
+    expected = (exact - exact.mean(axes)) / np.sqrt(exact.var(axes) + 1e-3)
+    np.testing.assert_allclose(normalize(x), expected, atol=2e-3)
+    np.testing.assert_allclose(layer.moving_mean, 0.1 * exact.mean(axes), rtol=1e-6)
+    np.testing.assert_allclose(layer.moving_variance, 0.9 + 0.1 * exact.var(axes), rtol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_weights_of_half_precision_are_left_to_keras(dtype):
+    kinds = (BatchNormalization, keras.layers.BatchNormalization)
+    ours, theirs = (built(kind, (8, 4, 4, 3), dtype=dtype) for kind in kinds)
+    x = data((8, 4, 4, 3))
+    np.testing.assert_array_equal(
+        *(tf.cast(layer(x, training=True), "float32") for layer in (ours, theirs))
+    )
+
+
 def test_one_value_has_no_variance():
     layer = BatchNormalization(momentum=0.5)
     outputs = layer(np.full((1, 3), 7.0, "float32"), training=True)

@@ -68,5 +68,5 @@ def test_config_round_trip(layer):
 @pytest.mark.parametrize("layer", CLASSES)
 @pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan"), None])
 def test_bad_rate(layer, rate):
-    with pytest.raises(ValueError, match=r"`rate` must lie in \[0, 1\]. Received: rate="):
+    with pytest.raises(ValueError, match=r"`rate` must .*lie in \[0, 1\]. Received: rate="):
         layer(rate)
