@@ -171,8 +171,8 @@ class BatchCheck:
     """Refuses a batch that does not fit its fields, from within a step.
 
     Such a batch may come late in a data set, of which only the first batch was checked. The step
-    fails before it has changed anything. XLA cannot stop a step: there the faults are counted and
-    refused at the end of the epoch.
+    fails before it has changed anything. XLA cannot stop a step: there a batch of zeros takes the
+    place of the faulty one, and the faults are counted and refused at the end of the epoch.
     """
 
     def __init__(self):
@@ -203,8 +203,9 @@ class BatchCheck:
             conditions.append((tf.shape(values)[0] == size, message))
         for condition, message in conditions:
             holds = tf.reduce_all(condition)
-            if in_xla:
+            if in_xla:  # the weights must survive until the end of the epoch
                 self._count(holds, message)
+                values = tf.where(holds, values, tf.zeros_like(values))
             else:
                 assertions.append(tf.debugging.Assert(holds, [f"{message} {RECEIVED}", steps]))
         with tf.control_dependencies(assertions):

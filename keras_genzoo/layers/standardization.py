@@ -54,15 +54,23 @@ class Standardization(keras.layers.Layer):
                 ends; of a tuple, the first part counts.
 
         Raises:
-            ValueError: If `data` is something else, or holds numbers that are not finite.
+            ValueError: If `data` is something else, holds numbers that are not finite, or a
+                feature that float32 hardly resolves.
         """
         count, mean, stddev = feature_statistics(batches_of(data))
         if count == 0:
             raise ValueError("`data` must hold at least one example. Received: none")
         if not np.isfinite(stddev).all():
             raise ValueError("`data` must be finite. Received: NaN or infinite numbers")
-        self.mean.assign(mean)
         constant = stddev <= 1e-7 * np.abs(mean)  # up to rounding
+        coarse = np.flatnonzero(~constant & (stddev < 1e-5 * np.abs(mean)))
+        if coarse.size:
+            raise ValueError(
+                "`data` must not vary by less than 1e-5 of its mean, which float32 hardly "
+                "resolves: subtract a constant first, as from times in seconds. "
+                f"Received: such features at {coarse[:5].tolist()}"
+            )
+        self.mean.assign(mean)
         self.stddev.assign(np.where(constant, 1.0, stddev))
         self.count.assign(count)
 

@@ -63,7 +63,7 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
         augmentation: A layer that changes what the discriminators are shown in training.
         ema_half_life: The number of examples after which moving averages of the generators have
             forgotten half of the old weights. Evaluation, `translate` and export then use them.
-        **kwargs: `name` and `dtype`, as in Keras.
+        **kwargs: `name`, as in Keras.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.

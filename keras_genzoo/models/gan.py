@@ -63,7 +63,7 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
         discriminator: A Keras model in place of the default one. It maps data, or
             `[data, labels]`, to scores `(batch, 1)` without an activation. With packing, the data
             are `(batch, ..., packing * channels)` and the labels `(batch, packing)`.
-        **kwargs: `name` and `dtype`, as in Keras.
+        **kwargs: `name`, as in Keras.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.

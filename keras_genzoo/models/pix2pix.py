@@ -45,7 +45,7 @@ class Pix2Pix(PairedTranslation):
         latent_dim: The length of a noise vector that the generator also takes, so that one source
             has several translations. The paper found that the generator ignores such noise.
         adversarial_weight: The weight of the adversarial loss; 0 leaves the content loss alone.
-        **kwargs: `name` and `dtype`, as in Keras.
+        **kwargs: `name`, as in Keras.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.

@@ -47,7 +47,7 @@ class SRGAN(Enlarging, PairedTranslation):
             weights has forgotten half of the old ones. `translate`, evaluation and export then use
             the average.
         adversarial_weight: The weight of the adversarial loss, at least 0.
-        **kwargs: `name` and `dtype`, as in Keras.
+        **kwargs: `name`, as in Keras.
 
     Raises:
         ValueError: If an argument or a network's shape does not fit.

@@ -61,7 +61,7 @@ class SuperResolution(Enlarging, GenerativeModel):
             `(batch,)`, such as a `genzoo.losses.FeatureLoss`.
         ema_half_life: The number of examples after which a moving average of the weights has
             forgotten half of the old ones. `translate`, evaluation and export then use the average.
-        **kwargs: `name` and `dtype`, as in Keras.
+        **kwargs: `name`, as in Keras.
 
     Raises:
         ValueError: If an argument or the network's shape does not fit.

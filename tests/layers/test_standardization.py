@@ -70,6 +70,14 @@ def test_integers_are_standardized():
     np.testing.assert_allclose(layer(table), [[-1, -1], [1, 1]])
 
 
+def test_features_that_float32_hardly_resolves_are_refused():
+    times = 1.7e9 + 10.0 * np.arange(64)
+    data = np.stack([np.arange(64.0), times], axis=1)
+    with pytest.raises(ValueError, match=r"subtract a constant first.*Received: .* at \[1\]"):
+        Standardization((2,)).adapt(data)
+    Standardization((2,)).adapt(data - [0.0, 1.7e9])
+
+
 def test_no_data_are_refused():
     with pytest.raises(ValueError, match="`data` must hold at least one example"):
         Standardization((2,)).adapt(tf.data.Dataset.from_tensor_slices(np.zeros((0, 2))).batch(4))
