@@ -68,7 +68,8 @@ def load(job):
     for images, split in zip(sets, ("train", "test"), strict=True):
         data = genzoo.data.pairs(images, SOURCES[job](), split=split, batch_size=256)
         batches = [(source.numpy(), target.numpy()) for source, target in data]
-        pairs.append(tuple(map(np.concatenate, zip(*batches, strict=True))))
+        sides = map(np.concatenate, zip(*batches, strict=True))
+        pairs.append(tuple(tf.image.convert_image_dtype(x, tf.float32).numpy() for x in sides))
     return tuple(pairs)
 
 

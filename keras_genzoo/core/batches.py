@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import numbers
 import re
 from collections.abc import Callable, Iterator
 
@@ -119,7 +120,8 @@ class _Checked(keras.utils.PyDataset):
 def over_data_sets(verb: Callable) -> Callable:
     """Decorates a verb of arrays so that it also takes what yields batches.
 
-    Labels of a conditional model are then the second part of a batch.
+    Labels of a conditional model are then the second part of a batch, and each batch is drawn for
+    with a seed of its own.
     """
     signature = inspect.signature(verb)
 
@@ -128,17 +130,20 @@ def over_data_sets(verb: Callable) -> Callable:
         if not yields_batches(x):
             return verb(self, x, *args, **options)
         call = signature.bind(self, x, *args, **options)
+        call.apply_defaults()
         if call.arguments.get("labels") is not None:
             raise ValueError(
                 "`labels` must be omitted if `x` is a data set, whose batches hold them. "
                 f"Received: labels={call.arguments['labels']!r:.50}"
             )
-        results = []
-        for batch in _all_batches(x):
-            first, *others = (np.asarray(densify(part)) for part in parts_of(batch))
-            call.arguments["x"] = first
-            if others and not self.labels_field.absent:
-                call.arguments["labels"] = others[0]
+        results, seed = [], call.arguments.get("seed")
+        for index, batch in enumerate(_all_batches(x)):
+            parts = [np.asarray(densify(part)) for part in parts_of(batch)]
+            call.arguments["x"] = self.input_of(parts, call.arguments)
+            if isinstance(seed, numbers.Integral) and index:  # far from the seeds that people take
+                call.arguments["seed"] = (seed + 1_000_003 * index) % 2**31
+            if len(parts) > 1 and not self.labels_field.absent:
+                call.arguments["labels"] = parts[1]
             results.append(verb(*call.args, **call.kwargs))
         if not results:
             raise ValueError("`x` must yield at least one batch. Received: an empty data set")

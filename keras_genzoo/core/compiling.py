@@ -229,7 +229,13 @@ def per_example(term: tf.Tensor) -> tf.Tensor:
 
 
 class AdversarialCompiling:
-    """A mix-in that names the two optimizers of an adversarial model in `compile`."""
+    """A mix-in that names the two optimizers of an adversarial model in `compile`.
+
+    By default they are those of DCGAN (Radford et al. 2016), which later papers took over.
+    """
+
+    def default_optimizers(self):
+        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
     def compile(
         self,

@@ -200,6 +200,10 @@ class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeF
         """The data as verbs and endpoints take them; by default as `fit` does."""
         return self.data_field
 
+    def input_of(self, parts: list, arguments: dict):
+        """Returns the part of a batch that a verb takes, called with these arguments."""
+        return parts[0]
+
     def field(self, name: str = "") -> Field:
         """Returns the field called `name`, or the first field."""
         found = [field for field in self.fields if name in ("", field.name)]

@@ -47,6 +47,12 @@ class Translating:
             return field.of_any_size()
         return field
 
+    def input_of(self, parts, arguments):
+        if len(parts) < len(self.fields):
+            return parts[0]
+        _, source, _ = self.directions[arguments.get("direction", next(iter(self.directions)))]
+        return parts[self.fields.index(self.field(source))]
+
     @over_data_sets
     def translate(
         self,

@@ -221,28 +221,7 @@ class GenerativeMetric(keras.metrics.Metric):
                 )
             refuse_masked(data, name)
             if not tf.is_symbolic_tensor(data):
-                self._check_image_range(name, data)
-
-    @staticmethod
-    def _check_image_range(name, data):
-        data = np.asarray(data)
-        if data.ndim != 4:
-            if data.dtype == np.uint8:  # which means 0 to 255 in an image, and here anything
-                raise ValueError(
-                    f"`{name}` must be floats, because it does not hold images. Received: uint8"
-                )
-            return
-        if data.dtype == np.uint8:
-            return
-        lowest, highest = data.min(initial=0), data.max(initial=0)
-        # Noisy images leave [0, 1] on both sides. Values above 10 mean that the range is [0, 255].
-        is_symmetric = -1.001 < lowest < -0.5 and highest < 1.001
-        if data.dtype.kind in "iu" or highest > 10 or is_symmetric:
-            hint = f" (`({name} + 1) / 2`)" if is_symmetric else ""
-            raise ValueError(
-                f"`{name}` must be images as floats in [0, 1]{hint}, or as uint8 in [0, 255]. "
-                f"Received: {data.dtype} from {lowest:g} to {highest:g}"
-            )
+                check_image_range(name, data)
 
     def _check_scope(self):
         """Raises if a distributed metric is updated outside of a replica, which would lose data."""
@@ -402,3 +381,25 @@ class StoredMetric(GenerativeMetric):
         sets = [self.check_finite(buffer.values()) for buffer in self.buffers]
         self.check_num_examples(min(len(features) for features in sets))
         return self.compare(*sets)
+
+
+def check_image_range(name: str, data) -> None:
+    """Raises if an array is one of images of another range than [0, 1], or 0 to 255 in uint8."""
+    data = np.asarray(data)
+    if data.ndim != 4:
+        if data.dtype == np.uint8:  # which means 0 to 255 in an image, and here anything
+            raise ValueError(
+                f"`{name}` must be floats, because it does not hold images. Received: uint8"
+            )
+        return
+    if data.dtype == np.uint8:
+        return
+    lowest, highest = data.min(initial=0), data.max(initial=0)
+    # Noisy images leave [0, 1] on both sides. Values above 10 mean that the range is [0, 255].
+    is_symmetric = -1.001 < lowest < -0.5 and highest < 1.001
+    if data.dtype.kind in "iu" or highest > 10 or is_symmetric:
+        hint = f" (`({name} + 1) / 2`)" if is_symmetric else ""
+        raise ValueError(
+            f"`{name}` must be images as floats in [0, 1]{hint}, or as uint8 in [0, 255]. "
+            f"Received: {data.dtype} from {lowest:g} to {highest:g}"
+        )

@@ -6,7 +6,8 @@ import keras
 import tensorflow as tf
 
 from keras_genzoo.core import keras_internals
-from keras_genzoo.core.fields import images_to_float
+from keras_genzoo.core.fields import images_to_float, refuse_masked
+from keras_genzoo.metrics.base import check_image_range
 
 LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)  # of red, green and blue in [0, 1]
 SSIM_WINDOW = 11
@@ -59,6 +60,10 @@ class ImageMetric(keras.metrics.Mean):
         Raises:
             ValueError: If the images do not fit.
         """
+        for name, images in {"y_true": y_true, "y_pred": y_pred}.items():
+            refuse_masked(images, name)
+            if not tf.is_symbolic_tensor(images):
+                check_image_range(name, images)
         images = [self._prepare(images_to_float(images)) for images in (y_true, y_pred)]
         if not images[0].shape.is_compatible_with(images[1].shape):
             raise ValueError(

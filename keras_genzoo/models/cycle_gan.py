@@ -25,7 +25,7 @@ from keras_genzoo.networks.discriminator_view import DiscriminatorView
 def _check_identity(model, weight):
     if weight != 0 and model.a_shape != model.b_shape:
         raise ValueError(
-            "`identity_weight` must be 0 if the channels of the two kinds of images differ. "
+            "`identity_weight` must be 0 if the shapes of the two kinds of images differ. "
             f"Received: identity_weight={weight!r}, {model.a_shape} and {model.b_shape}"
         )
 
@@ -39,7 +39,7 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
     which need not belong together; `genzoo.data.unpaired` makes such batches.
 
     Logs, each a sum over both directions and without its weight: `generator_loss`, `cycle_loss`,
-    `identity_loss` if it has a weight, `discriminator_loss`.
+    `identity_loss` if both kinds have one shape, `discriminator_loss`.
 
     Args:
         a_shape: `(height, width, channels)` of the first kind of images.
@@ -79,7 +79,7 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
 
     Reference: Zhu et al., Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
     Networks, ICCV 2017. Differs from the paper: each discriminator takes its step before the
-    generators take theirs.
+    generators take theirs; the identity loss, which the paper has for paintings, is on by default.
     """
 
     directions: ClassVar = {"a_to_b": ("a_to_b", "a", "b"), "b_to_a": ("b_to_a", "b", "a")}
@@ -113,7 +113,9 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
         super().__init__(a, b, **kwargs)
         self.a_shape, self.b_shape = a.shape, b.shape
         self.loss = losses.get(loss)
-        self._set_weights(cycle_weight, identity_weight)
+        self.cycle_weight = cycle_weight
+        given = identity_weight is not None
+        self.identity_weight = identity_weight if given else self._half_of(cycle_weight)
         self._set_networks("a_to_b", a, b, a_to_b, b_discriminator)
         self._set_networks("b_to_a", b, a, b_to_a, a_discriminator)
         self.pool_size = pool_size and validation.check_positive_int(pool_size, "pool_size")
@@ -127,11 +129,10 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
             self.a_to_b_average = MovingAverage(self.a_to_b, ema_half_life, "a_to_b")
             self.b_to_a_average = MovingAverage(self.b_to_a, ema_half_life, "b_to_a")
 
-    def _set_weights(self, cycle_weight, identity_weight):
-        self.cycle_weight, same_channels = cycle_weight, self.a_shape == self.b_shape
-        if identity_weight is None:
-            identity_weight = 0.5 * self.cycle_weight if same_channels else 0.0
-        self.identity_weight = identity_weight
+    def _half_of(self, cycle_weight):
+        if callable(cycle_weight):
+            raise ValueError("`identity_weight` must be given if `cycle_weight` is a schedule.")
+        return 0.5 * cycle_weight if self.a_shape == self.b_shape else 0.0
 
     def _set_networks(self, direction, source, target, generator, discriminator):
         """Sets and checks the given or default networks that make and score one kind of images."""
@@ -149,9 +150,6 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
         validation.check_raw_outputs(discriminator, name, inputs, self.loss)
         setattr(self, name, network)
 
-    def default_optimizers(self):
-        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
-
     @property
     def log_names(self):
         identity = ("identity_loss",) if self.a_shape == self.b_shape else ()
@@ -159,7 +157,7 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
         return ("generator_loss", "cycle_loss", *identity, "discriminator_loss", *strength)
 
     def score(self, kind: str, images, training):
-        """Returns scores of images of a kind as they are shown to its discriminator, `(batch,)`."""
+        """Returns scores of images, or of their patches, as the kind's discriminator sees them."""
         shown, _ = self.view(images, None, training)
         return self.run(f"{kind}_discriminator", shown, training=training)[..., 0]
 

@@ -154,12 +154,6 @@ class GAN(LatentSampling, AdversarialCompiling, GenerativeModel):
     def min_batch(self):
         return self.critic_steps
 
-    def default_optimizers(self):
-        return {
-            "generator_optimizer": keras.optimizers.Adam(2e-4, beta_1=0.5),
-            "discriminator_optimizer": keras.optimizers.Adam(2e-4, beta_1=0.5),
-        }
-
     @property
     def log_names(self):
         penalty = () if self.penalty is None else ("gradient_penalty",)

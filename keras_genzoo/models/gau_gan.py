@@ -56,7 +56,8 @@ class GauGAN(PairedTranslation):
         feature_weight: The weight of the feature matching, at least 0.
         content_weight: The weight of the content loss, at least 0.
         content_loss: `None`, `"l1"`, `"l2"`, or a function of `(target, translation)` that returns
-            `(batch,)`. The paper's is `genzoo.losses.FeatureLoss` with the features of VGG19.
+            `(batch,)`. The paper adds the absolute errors of five layers of VGG19; a
+            `genzoo.losses.FeatureLoss` takes the squared error of one.
         penalty: `None`, `"wgan_gp"`, `"dragan"`, `"r1"`, `"r2"` or a `GradientPenalty`, on the mean
             score of an image by its target.
         augmentation: A layer that changes what the discriminator is shown in training: label maps

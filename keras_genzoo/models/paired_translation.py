@@ -57,6 +57,11 @@ class PairedTranslation(Translating, AdversarialCompiling, GenerativeModel):
         self.discriminator = (
             self.default_discriminator() if discriminator is None else discriminator
         )
+        if self.generator.variables and not self.generator.trainable_variables:
+            raise ValueError(
+                "`generator` must have weights that can be trained: set its `trainable = True`, "
+                "which a moving average does not have. Received: a network that is frozen"
+            )
         source, target = self.data_field, self.field("target")
         inputs = {source.name: source.shape}
         if self.latent_dim is not None:
@@ -87,9 +92,6 @@ class PairedTranslation(Translating, AdversarialCompiling, GenerativeModel):
     def default_discriminator(self) -> keras.Model:
         """Builds the default discriminator."""
         raise NotImplementedError
-
-    def default_optimizers(self):
-        return {player: keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}
 
     @property
     def generated_field(self) -> Field:

@@ -26,7 +26,8 @@ class Pix2Pix(PairedTranslation):
         source_shape: `(height, width, channels)` of the images to train on.
         target_shape: The same of the targets, whose channels may differ; by default as the source.
         generator: A Keras model in place of the U-Net. It maps sources, or `[sources, latents]`,
-            to images in [0, 1].
+            to images in [0, 1]. If results show a fine grid, pass a
+            `networks.unet_generator(..., upsampling="nearest")`.
         discriminator: A Keras model in place of the PatchGAN. It maps `[sources, targets]` to
             scores without an activation, one for an image, `(batch, 1)`, or for each patch,
             `(batch, rows, columns, 1)`.
@@ -63,7 +64,7 @@ class Pix2Pix(PairedTranslation):
     Reference: Isola et al., Image-to-Image Translation with Conditional Adversarial Networks, CVPR
     2017. Differs from the paper: dropout is off at inference and normalization uses the statistics
     of training, so that a translation depends on its source alone; the discriminator's loss is not
-    halved.
+    halved; images lie in [0, 1], where the paper's weight of 100 for the content is 200.
     """
 
     def __init__(

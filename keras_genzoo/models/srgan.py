@@ -13,13 +13,13 @@ from keras_genzoo.models.super_resolution import Enlarging
 
 @keras.saving.register_keras_serializable("keras_genzoo")
 class SRGAN(Enlarging, PairedTranslation):
-    """A network that makes images larger, trained to look like large ones.
+    """A network that enlarges images, trained so that the results look like real large images.
 
     The generator minimises `content_weight` times the content loss plus `adversarial_weight` times
     the adversarial loss, of a discriminator that sees large images alone. It best starts as the
     network of a `SuperResolution` that was trained for PSNR, whose weights it then changes:
 
-    `genzoo.SRGAN(source_shape, scale, generator=model.active_network("network"))`
+    `genzoo.SRGAN(source_shape, scale, generator=model.network)`
 
     `fit(small, large)` takes pairs, and `fit(large)` reduces the large images itself. `translate`
     takes images of any size.
@@ -63,9 +63,10 @@ class SRGAN(Enlarging, PairedTranslation):
     ```
 
     Reference: Ledig et al., Photo-Realistic Single Image Super-Resolution Using a Generative
-    Adversarial Network, CVPR 2017. Differs from the paper: EDSR's generator without
-    BatchNormalization, which leaves artefacts; the content is compared in the pixels by default;
-    the discriminator averages its features over the image.
+    Adversarial Network, CVPR 2017. Differs from the paper: the generator is EDSR's, without
+    BatchNormalization, because that leaves artefacts; the content is compared in the pixels by
+    default, of images in [0, 1], so that the paper's weight of 1 is 4 here; the discriminator
+    averages its features over the image.
     """
 
     conditional = False

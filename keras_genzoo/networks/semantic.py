@@ -24,7 +24,7 @@ def spade_filters(image_shape: Sequence[int]) -> tuple[int, ...]:
     """Returns the filters of each block of `spade_generator`, from the coarsest to the finest.
 
     The first blocks work on images of 8 pixels or fewer. From 256 pixels on these are the paper's
-    filters, and fewer below.
+    filters but for one more block of 1024, and fewer below.
 
     Args:
         image_shape: `(height, width, channels)`.

@@ -176,7 +176,7 @@ def test_parts_cannot_change_after_compile():
     with pytest.raises(AttributeError, match="`stddev` can't be changed"):
         vae.likelihood.stddev = 0.1
     shapes = ((16, 16, 1), (16, 16, 3))
-    with pytest.raises(ValueError, match="`identity_weight` must be 0 if the channels"):
+    with pytest.raises(ValueError, match="`identity_weight` must be 0 if the shapes"):
         genzoo.CycleGAN(*shapes).identity_weight = 1.0
     with pytest.raises(ValueError, match="`feature_weight` must stay 0"):
         genzoo.GauGAN((16, 16, 3), 2, feature_weight=0.0).feature_weight = 1.0

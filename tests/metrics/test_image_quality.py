@@ -140,5 +140,8 @@ def test_bad_arguments(arguments, images, message):
         PSNR(**arguments).update_state(images, images)
     with pytest.raises(ValueError, match=r"of 11 pixels or more.*Received: "):
         SSIM().update_state(X[:, :10], X[:, :10])
+    for scale in (lambda x: 255 * x, lambda x: 2 * x - 1):
+        with pytest.raises(ValueError, match=r"`y_pred` must be images as floats in \[0, 1\]"):
+            PSNR().update_state(X, scale(X))
     with pytest.raises(ValueError, match=r"same shape.*Received: "):
         PSNR().update_state(X, X[:, :20])

@@ -179,12 +179,24 @@ def test_both_directions_are_served(tmp_path):
         np.testing.assert_allclose(result, model.translate(a), atol=1e-5)
 
 
+def test_a_data_set_of_both_kinds_is_translated_either_way():
+    model, a, b = small(), images(), images()
+    data = tf.data.Dataset.from_tensor_slices((a, b)).batch(5)
+    for direction, x in (("a_to_b", a), ("b_to_a", b)):
+        expected = model.translate(x, direction)
+        np.testing.assert_allclose(model.translate(data, direction=direction), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "act, error",
     [
         (lambda: small().translate(images(), "c_to_a"), r"one of \['a_to_b', 'b_to_a'\]"),
         (lambda: small(2).translate(images(2)), r"`x` must have the shape \('batch', 8, 8, 1\)"),
-        (lambda: small(2, identity_weight=1.0), "`identity_weight` must be 0 if the channels"),
+        (lambda: small(2, identity_weight=1.0), "`identity_weight` must be 0 if the shapes"),
+        (
+            lambda: small(cycle_weight=keras.optimizers.schedules.CosineDecay(10.0, 5)),
+            "`identity_weight` must be given if `cycle_weight` is a schedule",
+        ),
         (lambda: small(pool_size=-1), "`pool_size` must be a positive integer"),
         (lambda: small(cycle_weight=-1.0), "`cycle_weight` must be at least 0"),
         (

@@ -132,6 +132,10 @@ def test_noise_gives_variations():
     np.testing.assert_allclose(model([tf.constant(source), zeros]), still, atol=1e-6)
     with pytest.raises(ValueError, match=r"`seed` must be None: .* without `latent_dim`"):
         small().translate(source, seed=1)
+    # In a data set, the noise of the second batch is not that of the first.
+    twice = model.translate(iter([source, source]), seed=1)
+    np.testing.assert_array_equal(twice[:4], variation)
+    assert np.abs(twice[4:] - variation).max() > 0
 
 
 @pytest.mark.parametrize("size", [(8, 8), (21, 13), (40, 64)])

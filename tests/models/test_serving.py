@@ -180,8 +180,9 @@ def test_a_denoiser_is_asked_with_noise(models, tmp_path):
     served = tf.saved_model.load(str(tmp_path / "model" / "1")).signatures["serving_default"]
     answer = served(images=tf.constant(inputs["images"]))["images"]
     np.testing.assert_allclose(answer, expected, rtol=1e-5, atol=1e-5)
-    with pytest.raises(tf.errors.InvalidArgumentError, match="`images` must be finite"):
-        served(images=tf.fill((1, 8, 8, 1), np.nan))
+    for number in (np.nan, 255.0):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"in \[0, 1\] with noise"):
+            served(images=tf.fill((1, 8, 8, 1), number))
 
 
 # Versions. ------------------------------------------------------------------------------------

@@ -194,6 +194,9 @@ def test_srgan_starts_from_a_trained_network():
     gan.compile()
     gan.fit(checkered(32, 16), batch_size=16, verbose=0)
     assert np.isfinite(gan.translate(images)).all()
+    averaged = build(ema_half_life=100.0)
+    with pytest.raises(ValueError, match="`generator` must have weights that can be trained"):
+        genzoo.SRGAN((8, 8, 1), 2, generator=averaged.active_network("network"))
 
 
 def test_the_discriminator_of_srgan_sees_large_images_alone():
