@@ -1,7 +1,8 @@
 """Real images for translation that are found in packages, and read where they lie.
 
-Each reader returns `(train, test)` in uint8, mostly of pairs `(source, target)`. A test example is
-no near copy of a training example, and the splits never change.
+Each reader returns `(train, test)` in uint8, mostly of pairs `(source, target)`. The splits never
+change. Variants of an emoji are on one side; the accented forms of a letter in `glyphs`,
+and the slices at the border of two blocks in `brain`, may be on both.
 
 The packages of npm are read from the directory in the environment variable GENZOO_DATA, or else
 from the working directory:

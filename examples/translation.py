@@ -167,7 +167,8 @@ def gaugan(label_map, image):
     )
 
 
-# By name: the arguments of `recipes.Recipe`. 1,000 to 5,000 small images in a few minutes.
+# By name: the arguments of `recipes.Recipe`. 1,000 to 5,000 small images in a few minutes,
+# but for `fashion_edges` and `horse2zebra`, which are larger.
 RECIPES = {
     "emoji_colors": {
         "model": "Pix2Pix",

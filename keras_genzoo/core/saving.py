@@ -109,7 +109,7 @@ class Saving:
         """Keras's `save_weights`; an old file stays until the new one is complete.
 
         The file ends in a checksum, which Keras ignores and this class's `load_weights` checks.
-        Neither goes for shards, nor for paths with "://".
+        Shards and paths with "://" have neither.
 
         Raises:
             FileExistsError: If there is something at `filepath` and `overwrite` is false.

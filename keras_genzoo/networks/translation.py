@@ -58,7 +58,7 @@ def unet_generator(
     """Builds the U-Net of pix2pix, which maps images in [0, 1] to images in [0, 1].
 
     Each stage of the encoder is joined to the stage of the decoder of the same size. Dropout, in
-    the three innermost stages of the decoder, is active in training only.
+    up to three of the decoder's innermost stages, is active in training only.
 
     Args:
         source_shape: `(height, width, channels)` of the images to train on, which chooses the
@@ -123,7 +123,7 @@ def resnet_generator(
 
     Args:
         source_shape: `(height, width, channels)` of the images to train on, which chooses the
-            defaults. The network takes any height and width from 8 pixels on.
+            defaults. The network takes any height and width from 5 pixels on.
         target_channels: The number of channels of the result.
         filters: The number of filters next to the image; four times as many in the blocks. By
             default the paper's 64, and 32 for images below 128 pixels.
