@@ -132,8 +132,8 @@ def unpaired(
         `shuffle`.
 
     Raises:
-        ValueError: If a set is empty, endless or of unknown length, or the larger one is smaller than a
-            batch.
+        ValueError: If a set is empty, endless or of unknown length, or the larger one is smaller
+            than a batch.
 
     Example:
     ```python
