@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_genzoo.core.options import KERAS_OWN
 from keras_genzoo.core.validation import check_range
 
 
@@ -125,15 +126,18 @@ def prepare_annealing(owner, steps, model) -> None:
 
 
 class Settled:
-    """A part of a model whose other settings can't be changed once a model is compiled with it."""
+    """A mix-in of models and their parts: once a model is compiled, only annealed arguments change.
+
+    A compiled step would keep the old value, and what was built from it would stay.
+    """
 
     def __setattr__(self, name, value):
-        is_annealed = name in [attribute.name for attribute in annealed_of(self)]
-        is_argument = name in inspect.signature(type(self)).parameters and not is_annealed
-        if is_argument and vars(self).get("_settled"):
-            raise AttributeError(
-                f"`{name}` can't be changed once a model is compiled, whose steps have the old "
-                f"value: make another {type(self).__name__}, and another model. "
-                f"Received: {name}={value!r:.80}"
-            )
+        if vars(self).get("_settled") and name not in KERAS_OWN:
+            annealed = [attribute.name for attribute in annealed_of(self)]
+            if name in inspect.signature(type(self)).parameters and name not in annealed:
+                raise AttributeError(
+                    f"`{name}` can't be changed once a model is compiled, because its steps have "
+                    f"the old value: make a new {type(self).__name__}. "
+                    f"Received: {name}={value!r:.80}"
+                )
         super().__setattr__(name, value)

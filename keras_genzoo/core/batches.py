@@ -87,12 +87,12 @@ def _form(part) -> tuple:
         part = np.asarray(part)
     size, *shape = part.shape
     dtype = tf.as_dtype(part.dtype)
-    is_label = dtype.is_integer and dtype != tf.uint8
-    return (
-        size,
-        "floats" if dtype.is_floating else "integers" if is_label else dtype.name,
-        (*shape,),
-    )
+    kind = dtype.name
+    if dtype.is_floating:
+        kind = "floats"
+    elif dtype.is_integer and dtype != tf.uint8:  # which means 0 to 255
+        kind = "integers"
+    return size, kind, tuple(shape)
 
 
 class _Checked(keras.utils.PyDataset):
@@ -120,8 +120,8 @@ class _Checked(keras.utils.PyDataset):
 def over_data_sets(verb: Callable) -> Callable:
     """Decorates a verb of arrays so that it also takes what yields batches.
 
-    Labels of a conditional model are then the second part of a batch, and each batch is drawn for
-    with a seed of its own.
+    Labels of a conditional model are then the second part of a batch. The seed changes from batch
+    to batch, so that no two of them get the same noise.
     """
     signature = inspect.signature(verb)
 

@@ -204,11 +204,11 @@ class Compiling:
                 keras_internals.separate_losses_by_replica(layer)
         for generator in keras_internals.seed_generators(self):
             keras_internals.differ_by_replica(generator)
+        self.build_metrics()
         steps = getattr(self, next(iter(chosen))).iterations
         parts = (self, *vars(self).values(), *flatten_layers(self))
         for part in {id(part): part for part in parts}.values():
             prepare_annealing(part, steps, self)
-        self.build_metrics()
 
     def _given_optimizers(self, optimizers):
         given = {k: keras.optimizers.get(v) for k, v in optimizers.items() if v is not None}

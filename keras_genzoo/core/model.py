@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_genzoo.core.annealing import Settled
 from keras_genzoo.core.batches import BatchCheck, parts_of
 from keras_genzoo.core.compiling import Compiling
 from keras_genzoo.core.completion import Completion
@@ -35,7 +36,9 @@ from keras_genzoo.serving import export
 from keras_genzoo.serving.endpoints import Endpoint
 
 
-class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Model):
+class GenerativeModel(
+    Settled, Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeFit, keras.Model
+):
     """The base of all models.
 
     A subclass passes its fields to this constructor, builds all networks in its own, and sets an
@@ -173,16 +176,6 @@ class GenerativeModel(Completion, Compiling, Fitting, Logs, Saving, BuiltBeforeF
                 "`dtype` must be left out, because it would not reach the networks: call "
                 f"`keras.config.set_dtype_policy({dtype!r})` before. Received: dtype={dtype!r}"
             )
-
-    def __setattr__(self, name, value):
-        is_argument = name in type(self).__signature__.parameters and name not in KERAS_OWN
-        if is_argument and name in vars(self) and self.compiled:
-            raise AttributeError(
-                f"`{name}` can't be changed once the model is compiled: its steps and networks "
-                f"were made for the old value. Make another {type(self).__name__} with it, and "
-                f"copy the weights of the networks that both have. Received: {value!r:.80}"
-            )
-        super().__setattr__(name, value)
 
     @property
     def expected_fields(self) -> tuple[Field, ...]:

@@ -131,7 +131,7 @@ class CycleGAN(Translating, AdversarialCompiling, GenerativeModel):
 
     def _half_of(self, cycle_weight):
         if callable(cycle_weight):
-            raise ValueError("`identity_weight` must be given if `cycle_weight` is a schedule.")
+            raise ValueError("`identity_weight` must be given with a schedule. Received: None")
         return 0.5 * cycle_weight if self.a_shape == self.b_shape else 0.0
 
     def _set_networks(self, direction, source, target, generator, discriminator):

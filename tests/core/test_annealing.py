@@ -204,7 +204,7 @@ def test_other_arguments_cannot_change_after_compile():
     model = penalised()
     other = genzoo.losses.GradientPenalty(1.0)
     for name, value in {"penalty": other, "critic_steps": 2, "generator": model.generator}.items():
-        with pytest.raises(AttributeError, match=f"`{name}` can't be changed once .* another GAN"):
+        with pytest.raises(AttributeError, match=f"`{name}` can't be changed once .* a new GAN"):
             setattr(model, name, value)
     assert model.penalty.weight == 10.0
     model = genzoo.VAE((2,), 2)

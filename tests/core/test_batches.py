@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from python_data import Batches
 
 import keras_genzoo as genzoo
 
@@ -50,18 +51,6 @@ def test_few_examples_are_one_batch():
     assert model.optimizer.iterations == 1
 
 
-class Listed(keras.utils.PyDataset):
-    def __init__(self, batches):
-        super().__init__()
-        self.batches = batches
-
-    def __len__(self):
-        return len(self.batches)
-
-    def __getitem__(self, index):
-        return self.batches[index]
-
-
 FIRST = IMAGES[:8]
 UNLIKE = {
     "another type": [((FIRST * 255).astype("uint8"),), (FIRST,)],
@@ -73,7 +62,7 @@ UNLIKE = {
 
 
 @pytest.mark.parametrize("batches", UNLIKE.values(), ids=UNLIKE)
-@pytest.mark.parametrize("kind", [Listed, lambda batches: (batch for batch in batches)])
+@pytest.mark.parametrize("kind", [Batches, lambda batches: (batch for batch in batches)])
 def test_later_batches_are_like_the_first(kind, batches):
     """Keras casts to the type of the first batch: floats to uint8, and labels to integers."""
     model = genzoo.ConvolutionalAutoencoder((6, 5, 1), 2, (4,))

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from python_data import Batches
 
 import keras_genzoo as genzoo
 from keras_genzoo import networks
@@ -84,18 +85,6 @@ DATA = {
         r"at least 5 .*`critic_steps`.*batches of 4",
     ),
 }
-
-
-class Batches(keras.utils.PyDataset):
-    def __init__(self, batches):
-        super().__init__()
-        self.batches = batches
-
-    def __len__(self):
-        return len(self.batches)
-
-    def __getitem__(self, index):
-        return self.batches[index]
 
 
 def batch(x, y):

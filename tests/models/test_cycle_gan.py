@@ -195,7 +195,7 @@ def test_a_data_set_of_both_kinds_is_translated_either_way():
         (lambda: small(2, identity_weight=1.0), "`identity_weight` must be 0 if the shapes"),
         (
             lambda: small(cycle_weight=keras.optimizers.schedules.CosineDecay(10.0, 5)),
-            "`identity_weight` must be given if `cycle_weight` is a schedule",
+            "`identity_weight` must be given with a schedule",
         ),
         (lambda: small(pool_size=-1), "`pool_size` must be a positive integer"),
         (lambda: small(cycle_weight=-1.0), "`cycle_weight` must be at least 0"),
